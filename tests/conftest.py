@@ -1,0 +1,33 @@
+"""Fixtures that several suites share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Real clips of real people; only beside the maintainers' checkout, never part of the project.
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def real_media() -> Callable[[str], Path]:
+    """Path of a clip in ``shared/media``; skips where that folder is not beside the project."""
+
+    def find(name: str) -> Path:
+        path = SHARED / "media" / name
+        if not path.exists():
+            pytest.skip("real recordings of people are not distributed with the project")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("VISEMA_CACHE", str(folder))
+    return folder

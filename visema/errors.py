@@ -1,0 +1,51 @@
+"""One error tree: what went wrong, and what the user can do about it."""
+
+from __future__ import annotations
+
+
+class VisemaError(Exception):
+    """Something a user can act on.
+
+    Args:
+        what: What went wrong, in one sentence.
+        hint: What to do about it, in one sentence.
+    """
+
+    #: Exit code of the command line, as the shell convention has it for wrong usage.
+    exit_code = 2
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.hint}".strip()
+
+
+class InputError(VisemaError):
+    """A file, text or option given by the user cannot be used as it is."""
+
+
+class MediaError(InputError):
+    """A picture, video or recording cannot be read, or is beyond the limits."""
+
+
+class FaceError(InputError):
+    """No usable face in a picture or video."""
+
+
+class VoiceError(VisemaError):
+    """A voice does not exist or could not speak."""
+
+
+class AvatarError(VisemaError):
+    """An avatar on disk is missing, damaged, locked or of another version."""
+
+
+class EngineError(VisemaError):
+    """An engine is not known or not installed; the hint names the extra that brings it."""
+
+
+class OutputError(VisemaError):
+    """A result could not be written (no space, no permission, wrong name)."""

@@ -1,0 +1,1 @@
+"""Recorded speech to timed phones."""

@@ -1,0 +1,1 @@
+"""Drawing a mouth pose onto a face."""

@@ -1,0 +1,89 @@
+"""`MouthEngine`: what draws a mouth, and the registry that finds one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visema.errors import EngineError
+from visema.face.track import FaceTrack
+from visema.types import Box, FloatArray, Image
+
+#: What an engine learns of a face at setup: named arrays, stored as NPZ without pickle.
+Rig: TypeAlias = Mapping[str, NDArray[np.generic]]
+
+ENTRY_POINTS = "visema.mouth_engines"
+#: The engine of `--engine auto` while no neural one is installed.
+EMBEDDED = "warp"
+# Known without installed metadata, so that a checkout runs as it is.
+_OWN = {"warp": ("visema.mouth.warp", "WarpEngine")}
+
+
+class MouthEngine(Protocol):
+    """Draws any mouth pose on any frame of one avatar's loop.
+
+    Constructed as ``Engine(rig, track, size)`` with the ``rig`` of `prepare`, the loop's track and its size
+    ``(width, height)`` in pixels.
+    """
+
+    name: str
+
+    def __init__(self, rig: Rig, track: FaceTrack, size: tuple[int, int]) -> None: ...
+
+    @staticmethod
+    def prepare(frames: Mapping[int, Image], track: FaceTrack) -> Rig:
+        """Learn the face, once, at setup.
+
+        Args:
+            frames: Some frames of the loop by index (about 60, evenly spread; one for a photo).
+            track: The track of the whole loop.
+        """
+        ...
+
+    def region(self, index: int) -> Box | None:
+        """The pixels that `draw` may change in loop frame ``index``, edges even; None where no face is drawn."""
+        ...
+
+    def draw(self, base: Image, index: int, pose: FloatArray) -> Image:
+        """Draw the mouth.
+
+        Args:
+            base: (h, w, 3) the base frame's pixels inside `region`, left as they are.
+            index: Loop frame index.
+            pose: (N_FIELDS,) articulation.
+
+        Returns:
+            (h, w, 3) uint8, equal to ``base`` along its border.
+        """
+        ...
+
+
+def mouth_engine(name: str = "auto") -> type[MouthEngine]:
+    """Find an engine class by name: ours, or one that another package registers under `ENTRY_POINTS`.
+
+    Raises:
+        EngineError: No engine has that name, or it cannot be imported.
+    """
+    from importlib import import_module
+
+    name = EMBEDDED if name == "auto" else name
+    try:
+        if name in _OWN:
+            module, attribute = _OWN[name]
+            engine: type[MouthEngine] = getattr(import_module(module), attribute)
+            return engine
+        for point in entry_points(group=ENTRY_POINTS):
+            if point.name == name:
+                loaded: type[MouthEngine] = point.load()
+                return loaded
+    except ImportError as e:
+        raise EngineError(
+            f"The engine '{name}' needs a package that is not installed ({e.name}).",
+            "Install it with: pip install 'visema[neural]'.",
+        ) from e
+    known = sorted({*_OWN, *(p.name for p in entry_points(group=ENTRY_POINTS))})
+    raise EngineError(f"There is no engine '{name}'.", f"Choose auto or one of: {', '.join(known)}.")

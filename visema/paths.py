@@ -1,0 +1,79 @@
+"""Where things are: shipped assets, the cache, and writing a folder all or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from visema.errors import OutputError
+
+#: The checkout, which holds `assets/` and, unless told otherwise, `cache/`.
+ROOT = Path(__file__).resolve().parent.parent
+ASSETS = ROOT / "assets"
+
+
+def cache_dir() -> Path:
+    """The folder of prepared avatars and generated speech: ``$VISEMA_CACHE``, else ``cache/`` in the checkout."""
+    return Path(os.environ.get("VISEMA_CACHE") or ROOT / "cache")
+
+
+def explain_os_error(error: OSError, path: Path) -> OutputError:
+    """The user's words for a failed write."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"The disk of {path} is full.", "Free some space and try again; nothing was left behind.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(
+            f"{path} cannot be written.",
+            "Give yourself write permission there, or name another folder (VISEMA_CACHE sets the cache's).",
+        )
+    return OutputError(f"{path} cannot be written: {error.strerror or error}.", "Check the path and the disk.")
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its place when the block ends well, else disappears.
+
+    Raises:
+        OutputError: The disk is full, or the place cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        yield temporary
+        old = None
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+            target.rename(old / target.name)
+        temporary.rename(target)
+        temporary = None
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as e:
+        raise explain_os_error(e, target.parent) from e
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """A temporary path beside ``target``, same suffix, that takes its name when the block ends well.
+
+    Raises:
+        OutputError: The disk is full, or the place cannot be written.
+    """
+    temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as e:
+        raise explain_os_error(e, target) from e
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Where an avatar performs: composed frames, live or to a file."""

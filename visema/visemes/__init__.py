@@ -1,0 +1,1 @@
+"""Timed phones to timed mouth shapes to mouth poses."""
