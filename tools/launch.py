@@ -70,9 +70,7 @@ def install(extras: str) -> None:
     print("Installing packages, once; about a minute ...", file=sys.stderr)
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     if run(*pip, "--editable", f"{ROOT}{extras}") != 0:
-        fail(
-            "Packages could not be installed.", "See the lines above; with no network, check the connection or proxy."
-        )
+        fail("Packages could not be installed.", "See the lines above; check the network connection or the proxy.")
     check_system_libraries()
     for done in {stamp, VENV / "installed.stamp"}:
         done.write_text(fingerprint)
