@@ -89,3 +89,16 @@ class ArticulationCurve:
         f = np.float32(x - i)
         pose: FloatArray = self.poses[i] * (1 - f) + self.poses[j] * f
         return pose
+
+
+def lip_gap(poses: FloatArray) -> FloatArray:
+    """The visible opening between the lips, in distances of the pupils; 0 where they touch.
+
+    Args:
+        poses: (..., N_FIELDS).
+
+    Returns:
+        (...) float32; negative where the lips press into each other.
+    """
+    gap: FloatArray = poses[..., 0] * np.float32(JAW_TO_OPENING) + poses[..., 3] + poses[..., 4]
+    return gap
