@@ -1,0 +1,120 @@
+"""Opening media files that somebody else made: the formats, protocols and sizes that we accept."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visema.errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+#: Largest file that is opened, bytes; a 10 minute 4K phone clip is about 3.5 GB.
+MAX_BYTES = 4 << 30
+#: Largest picture or video frame, pixels, and its longest side: an 8K frame is 33 MP, a large phone photo 50 MP.
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 12_000
+#: A phone clip has two to four streams (picture, sound, metadata).
+MAX_STREAMS = 16
+#: Two hours of sound at 48 kHz are 1.4 GB as float32.
+MAX_AUDIO_SECONDS = 2 * 3600.0
+
+# Demuxers that read one file and nothing else: playlists (hls, dash, concat) and pattern readers are not among them.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,wav,w64,aiff,au,caf,"
+    "mp3,flac,aac,amr,amrnb,amrwb,ac3,eac3,h264,hevc,ivf,m4v,nut,mxf,wv,tta,dv,y4m,yuv4mpegpipe,rm,opus"
+)
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": _FORMATS,
+    "enable_drefs": "0",
+    "use_absolute_path": "0",
+    "max_streams": str(MAX_STREAMS),
+}
+
+
+def check_file(path: Path, what: str = "file") -> None:
+    """Refuse what cannot be media before any decoder sees it.
+
+    Args:
+        path: The file.
+        what: What it is to the user: "video", "picture", "recording".
+
+    Raises:
+        MediaError: Missing, a folder or device, empty, or too large.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise MediaError(f"There is no {what} at {path}.", "Check the name and the folder.") from None
+    except OSError as e:
+        raise MediaError(f"{path} cannot be opened: {e.strerror}.", "Check the name and its permissions.") from e
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError(f"{path} is not a file.", f"Name a {what} file.")
+    if status.st_size == 0:
+        raise MediaError(f"{path.name} is empty (0 bytes).", "Copy or download it again.")
+    if status.st_size > MAX_BYTES:
+        raise MediaError(
+            f"{path.name} is {status.st_size / 2**30:.1f} GiB; at most {MAX_BYTES >> 30} GiB can be used.",
+            "Cut it shorter or save it smaller.",
+        )
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Refuse pictures too large to hold in memory.
+
+    Raises:
+        MediaError: No pixels at all, or more than `MAX_PIXELS` or `MAX_SIDE`.
+    """
+    if width < 1 or height < 1:
+        raise MediaError(f"{name} has no picture in it.", "Choose another file.")
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise MediaError(
+            f"{name} is {width} x {height} pixels; at most {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side "
+            "can be used.",
+            "Save it smaller; 1280 pixels on the long side are plenty.",
+        )
+
+
+@contextmanager
+def open_media(path: Path, what: str) -> Iterator[InputContainer]:
+    """Open a media file with our limits; decoding errors inside the block become `MediaError`.
+
+    Args:
+        path: The file.
+        what: What it is to the user: "video" or "recording".
+
+    Raises:
+        MediaError: Not media, damaged, or beyond the limits.
+    """
+    check_file(path, what)
+    import av
+
+    try:
+        with av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS), metadata_errors="replace") as box:
+            if len(box.streams) > MAX_STREAMS:
+                raise MediaError(f"{path.name} has {len(box.streams)} streams.", "Save it again with one picture.")
+            yield box
+    except av.FFmpegError as e:
+        raise MediaError(
+            f"{path.name} is not a {what} that can be read, or it is damaged ({_reason(e)}).",
+            f"Check that it plays elsewhere, or convert it to {'mp4' if what == 'video' else 'wav'}.",
+        ) from e
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "strerror", "") or error)
+    return text[:1].lower() + text[1:120]
+
+
+def rational_fps(fps: float) -> Fraction:
+    """The exact rate that a float stands for: 29.97 is 30000/1001."""
+    for base in (24, 30, 48, 60, 120):
+        if abs(fps - base * 1000 / 1001) < 0.004:
+            return Fraction(base * 1000, 1001)
+    return Fraction(fps).limit_denominator(1000)

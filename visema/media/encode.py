@@ -1,0 +1,257 @@
+"""`Mp4Writer`: I420 frames and sound to an mp4, encoded beside the drawing, exact to the frame."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from visema.errors import OutputError
+from visema.media.container import rational_fps
+from visema.paths import atomic_file, explain_os_error
+from visema.types import I420, Samples
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
+
+#: Frames that may wait for the encoder: enough to ride out a slow one, 12 MB at 1280 x 720.
+QUEUE = 8
+#: Rates that every player knows and whose AAC packets (1024 samples) are shorter than a picture at 30 fps, so that
+#: even a player that plays the last packet whole is exact to the frame; other rates are resampled to `AAC_OTHER`.
+AAC_RATES = (44_100, 48_000)
+AAC_OTHER = 48_000
+#: BT.601 (as OpenCV's I420 conversions have it), limited range, in H.264's numbering.
+SMPTE170M, LIMITED = 6, 1
+
+
+def i420_frame(i420: I420) -> VideoFrame:
+    """Copy an I420 array into an encoder's frame, row padding honoured; nothing is converted."""
+    import av
+
+    rows, width = i420.shape
+    height = rows * 2 // 3
+    frame = av.VideoFrame(width, height, "yuv420p")
+    half = i420[height:].reshape(2, height // 2, width // 2)
+    for plane, source in zip(frame.planes, (i420[:height], half[0], half[1]), strict=True):
+        h, w = source.shape
+        target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        target[:h, :w] = source
+    frame.colorspace, frame.color_range = SMPTE170M, LIMITED
+    frame.color_primaries = frame.color_trc = SMPTE170M
+    return frame
+
+
+def add_h264(box: OutputContainer, size: tuple[int, int], fps: Fraction, options: dict[str, str]) -> VideoStream:
+    """Add an x264 stream tagged BT.601 limited."""
+    stream: VideoStream = box.add_stream("libx264", rate=fps, options=options)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.colorspace, context.color_range = SMPTE170M, LIMITED
+    context.color_primaries = context.color_trc = SMPTE170M
+    context.time_base = 1 / fps
+    return stream
+
+
+class Mp4Writer:
+    """Writes H.264 (yuv420p) and AAC with the index in front, in a thread of its own.
+
+    A context manager: leaving it closes the file and gives it its name; leaving it by an exception removes it.
+    The sound is cut or padded with silence to the length of the picture. Memory does not grow with length as long
+    as the sound comes no later than its picture.
+
+    Args:
+        path: Where the finished file appears.
+        size: (width, height), both even.
+        fps: Frames a second.
+        audio_rate: Rate of the sound; None for a silent video.
+        crf: x264's quality, 18 is visually lossless for talking heads.
+        preset: x264's speed.
+
+    Raises:
+        OutputError: No such folder, no permission, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        audio_rate: int | None = None,
+        *,
+        crf: float = 18,
+        preset: str = "veryfast",
+    ) -> None:
+        if size[0] % 2 or size[1] % 2:
+            raise ValueError(f"H.264 needs even sizes, not {size}")
+        import av
+
+        self.path, self.size, self.fps = path, size, rational_fps(fps)
+        self.frames = 0
+        self._rate = audio_rate
+        self._pending: list[Samples] = []  # sound that came and is not encoded yet
+        self._samples = 0  # encoded so far
+        self._error: BaseException | None = None
+        self._done = False
+        self._stack = ExitStack()
+        temporary = self._stack.enter_context(atomic_file(path))
+        try:
+            self._box: OutputContainer = av.open(str(temporary.absolute()), "w", options={"movflags": "+faststart"})
+        except (OSError, av.FFmpegError) as e:
+            self._stack.close()
+            raise _explained(e, path) from e
+        self._video = add_h264(self._box, size, self.fps, {"preset": preset, "crf": str(crf)})
+        self._audio: AudioStream | None = None
+        if audio_rate is not None:
+            rate = audio_rate if audio_rate in AAC_RATES else AAC_OTHER
+            # 128 kbit/s is transparent for one voice.
+            self._audio = self._box.add_stream("aac", rate=rate, layout="mono", bit_rate=128_000)
+        self._queue: queue.Queue[VideoFrame | Samples | None] = queue.Queue(QUEUE)
+        self._thread = threading.Thread(target=self._run, name="mp4-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, i420: I420) -> None:
+        """Append a frame (copied, so the array may be reused); waits while the encoder is behind.
+
+        Args:
+            i420: (h * 3 // 2, w) uint8.
+
+        Raises:
+            OutputError: An earlier frame could not be written.
+        """
+        width, height = self.size
+        if i420.shape != (height * 3 // 2, width):
+            raise ValueError(f"frame of shape {i420.shape} in a video of {self.size}")
+        self._put(i420_frame(i420))
+        self.frames += 1
+
+    def write_audio(self, samples: Samples) -> None:
+        """Append sound, (n,) mono float32; any amount at a time, before or along with its frames."""
+        if self._audio is None:
+            raise ValueError("this video was opened without sound")
+        if len(samples):
+            self._put(np.ascontiguousarray(samples, np.float32))
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            OutputError: It could not be written; nothing is left.
+        """
+        if self._done:
+            return
+        self._finish()
+        if self._error is None:
+            # The rename can fail too, and says so itself.
+            self._stack.close()
+            return
+        error = self._error
+        self._discard(error)
+        raise _explained(error, self.path) from error
+
+    def __enter__(self) -> Mp4Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        elif not self._done:
+            self._error = self._error or error
+            self._finish()
+            self._discard(error)
+
+    def _put(self, item: VideoFrame | Samples) -> None:
+        if self._done:
+            raise ValueError("the video is closed")
+        if self._error is not None:
+            raise _explained(self._error, self.path) from self._error
+        self._queue.put(item)
+
+    def _finish(self) -> None:
+        self._done = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _discard(self, error: BaseException) -> None:
+        """Leave the temporary file's block as if ``error`` was raised there, which removes the file."""
+        try:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+        except (OSError, OutputError) as e:
+            log.debug("while removing the half-made %s: %s", self.path, e)
+
+    # What follows runs in the encoder's thread.
+
+    def _run(self) -> None:
+        count = 0
+        try:
+            while (item := self._queue.get()) is not None:
+                if self._error is not None:
+                    continue  # the queue must drain, or `write` would wait for ever
+                if isinstance(item, np.ndarray):
+                    self._pending.append(item)
+                    continue
+                item.pts, item.time_base = count, 1 / self.fps
+                self._box.mux(self._video.encode(item))
+                count += 1
+                self._encode_audio(count, last=False)
+            if self._error is None:
+                self._encode_audio(count, last=True)
+                self._box.mux(self._video.encode(None))
+        except BaseException as e:
+            self._error = e
+            while self._queue.get() is not None:
+                pass
+        finally:
+            try:
+                self._box.close()
+            except Exception as e:
+                self._error = self._error or e
+
+    def _encode_audio(self, frames: int, last: bool) -> None:
+        """Encode the sound that belongs to the first ``frames`` frames, as far as it has come."""
+        if self._audio is None or self._rate is None:
+            return
+        wanted = round(frames * self._rate / self.fps) - self._samples
+        while wanted > 0 and self._pending:
+            chunk = self._pending.pop(0)
+            if len(chunk) > wanted:
+                self._pending.insert(0, chunk[wanted:])
+                chunk = chunk[:wanted]
+            wanted -= self._encode_chunk(chunk)
+        if last:
+            while wanted > 0:
+                wanted -= self._encode_chunk(np.zeros(min(wanted, self._rate), np.float32))
+            self._box.mux(self._audio.encode(None))
+
+    def _encode_chunk(self, samples: Samples) -> int:
+        import av
+
+        assert self._audio is not None and self._rate is not None
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
+        frame.pts = self._samples
+        self._box.mux(self._audio.encode(frame))
+        self._samples += len(samples)
+        return len(samples)
+
+
+def _explained(error: BaseException, path: Path) -> OutputError:
+    if isinstance(error, OutputError):
+        return error
+    if isinstance(error, OSError):
+        return explain_os_error(error, path)
+    return OutputError(f"{path} could not be encoded: {error}", "Try another file name, or report this.")
