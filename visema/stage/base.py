@@ -1,0 +1,60 @@
+"""The loop of an avatar by running position, for a stage that never ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from visema.types import I420
+
+if TYPE_CHECKING:
+    from visema.avatar import Avatar
+
+
+class BaseLoop:
+    """Frames of the loop at positions that only grow; opened at first use, and again after `reset`."""
+
+    def __init__(self, avatar: Avatar) -> None:
+        self._avatar = avatar
+        self._length = max(1, len(avatar.track))
+        self._stack: contextlib.ExitStack | None = None
+        self._frames: Iterator[I420] | None = None
+        self._current: I420 | None = None
+        self.position = -1
+
+    def frame(self, position: int) -> tuple[int, I420]:
+        """The loop frame at ``position`` (or at the last one, if that is later): its index and a copy to draw into.
+
+        Positions that were missed are decoded and thrown away; whole rounds of the loop are left out.
+        """
+        frames = self._opened()
+        behind = position - self.position
+        if behind > self._length:
+            self.position += (behind // self._length) * self._length
+        while self._current is None or self.position < position:
+            self._current = next(frames)
+            self.position += 1
+        return self.position % self._length, self._current.copy()
+
+    def _opened(self) -> Iterator[I420]:
+        if self._frames is None:
+            stack = contextlib.ExitStack()
+            loop = stack.enter_context(self._avatar.open_loop((self.position + 1) % self._length))
+            self._stack, self._frames = stack, iter(loop)
+        return self._frames
+
+    def reset(self) -> None:
+        """Close the loop; the next frame opens it anew."""
+        stack, self._stack, self._frames, self._current = self._stack, None, None, None
+        if stack:
+            stack.close()
+
+    def __enter__(self) -> BaseLoop:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.reset()

@@ -1,0 +1,93 @@
+"""Draws a mouth into a decoded base frame, and touches nothing else."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from visema.mouth.engine import MouthEngine
+from visema.types import I420, Box, FloatArray, Image
+
+
+class HasMouth(Protocol):
+    """What the compositor needs of an avatar."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the loop in pixels."""
+        ...
+
+    def mouth(self) -> MouthEngine:
+        """The engine that draws this avatar's mouth."""
+        ...
+
+
+class Compositor:
+    """Puts a mouth on the frames of one avatar's loop.
+
+    Only the engine's region leaves the video's own colour space, and what comes back is the *difference* that the
+    engine made: a pixel that the engine left as it was keeps its bytes, even inside the region, so no rounding of
+    the conversion shows as a rectangle.
+    """
+
+    def __init__(self, avatar: HasMouth) -> None:
+        self._engine = avatar.mouth()
+        self._width, self._height = avatar.size
+
+    def compose(self, frame: I420, index: int, pose: FloatArray | None) -> Box | None:
+        """Draw ``pose`` into ``frame``, in place.
+
+        Args:
+            frame: (h * 3 // 2, w) uint8, loop frame ``index``.
+            index: Which frame of the loop it is.
+            pose: (N_FIELDS,) articulation; None leaves the frame as it is.
+
+        Returns:
+            The pixels that may have changed (edges even), or None when none have.
+        """
+        if pose is None:
+            return None
+        box = self._engine.region(index)
+        if box is None:
+            return None
+        planes = region_planes(frame, box, self._width, self._height)
+        base = _to_bgr(planes, box)
+        drawn = self._engine.draw(base, index, pose)
+        before = cv2.cvtColor(base, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        after = cv2.cvtColor(drawn, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        start = 0
+        for plane in planes:
+            stop = start + plane.size
+            change = cv2.subtract(after[start:stop], before[start:stop], dtype=cv2.CV_16S).reshape(plane.shape)
+            plane[...] = cv2.add(plane, change, dtype=cv2.CV_8U)
+            start = stop
+        return box
+
+
+def frame_planes(frame: I420, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+    """Views of a frame's Y (h, w), U and V (h / 2, w / 2) planes."""
+    flat = frame.reshape(-1)
+    luma = width * height
+    half = (height // 2, width // 2)
+    return (
+        flat[:luma].reshape(height, width),
+        flat[luma : luma + luma // 4].reshape(half),
+        flat[luma + luma // 4 : luma + luma // 2].reshape(half),
+    )
+
+
+def region_planes(frame: I420, box: Box, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+    """Views of the three planes inside ``box``, whose edges must be even."""
+    y, u, v = frame_planes(frame, width, height)
+    x0, y0, x1, y1 = box
+    half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
+    return y[y0:y1, x0:x1], u[half], v[half]
+
+
+def _to_bgr(planes: tuple[NDArray[np.uint8], ...], box: Box) -> Image:
+    packed = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(box.height * 3 // 2, box.width)
+    bgr: Image = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420)
+    return bgr

@@ -1,0 +1,219 @@
+"""Renders a speech to an mp4: the live view's drawing, driven by a counter instead of a clock."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from visema.avatar import Avatar
+from visema.errors import InputError, OutputError
+from visema.media.encode import Mp4Writer
+from visema.paths import atomic_file
+from visema.speech.types import Speech
+from visema.stage.compositor import Compositor
+from visema.stage.framing import Framing, choose_framing
+from visema.stage.label import draw_label
+from visema.types import I420, FloatArray
+from visema.visemes.articulation import TARGETS, ArticulationCurve
+from visema.visemes.classes import SILENCE
+from visema.visemes.plan import Plan
+
+log = logging.getLogger(__name__)
+
+#: Called with the frames done and the frames to do.
+Progress = Callable[[int, int], None]
+
+MIN_FPS, MAX_FPS = 1.0, 120.0
+#: A generated speech ends with at least this much silence, in which the lips come to rest.
+TAIL_S = 0.3
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What a render made.
+
+    Attributes:
+        path: The mp4.
+        frames: Pictures in it.
+        fps: Pictures a second.
+        size: Width and height.
+        duration: Seconds of sound.
+        seconds: How long it took.
+    """
+
+    path: Path
+    frames: int
+    fps: float
+    size: tuple[int, int]
+    duration: float
+    seconds: float
+
+    @property
+    def realtime(self) -> float:
+        """Seconds of film made in a second."""
+        return self.duration / max(self.seconds, 1e-9)
+
+
+def with_tail(speech: Speech, tail: float = TAIL_S) -> Speech:
+    """The speech with silence after its last phone, so that the mouth closes within the film.
+
+    A recording is left as long as it is: whoever brings one expects its length back.
+    """
+    if speech.recorded:
+        return speech
+    last = max((p.end for p in speech.phones if p.label), default=speech.duration)
+    missing = round((last + tail - speech.duration) * speech.rate)
+    if missing <= 0:
+        return speech
+    return replace(speech, samples=np.concatenate([speech.samples, np.zeros(missing, np.float32)]))
+
+
+def frame_count(duration: float, fps: float) -> int:
+    """Pictures that cover ``duration`` seconds, at least one; less than one longer than the sound."""
+    return max(1, math.ceil(duration * fps - 1e-6))
+
+
+def check_output(path: Path) -> None:
+    """Complain about a place where no mp4 can be written, before any work is done.
+
+    Raises:
+        OutputError: The folder is missing or read-only, or the name is no mp4.
+    """
+    if path.suffix.lower() != ".mp4":
+        raise OutputError(f"'{path.name}' is not the name of an mp4.", "End the name with .mp4.")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", "Name a file in it, such as out.mp4.")
+    if not path.parent.is_dir():
+        raise OutputError(f"The folder {path.parent} does not exist.", "Make it first, or name another one.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"The folder {path.parent} cannot be written.", "Name a folder of your own.")
+
+
+def render_file(
+    avatar: Avatar,
+    speech: Speech,
+    plan: Plan,
+    out_path: Path,
+    *,
+    fps: float | None = None,
+    resolution: str | None = None,
+    crop: str | None = None,
+    label: bool = False,
+    progress: Progress | None = None,
+) -> RenderReport:
+    """Write ``avatar`` saying ``speech`` to an mp4.
+
+    Decoding, drawing and encoding overlap; the memory taken does not depend on the length. The same arguments give
+    the same frames. The file appears under its name only when it is whole.
+
+    Args:
+        avatar: Who speaks.
+        speech: The sound.
+        plan: The mouth; best made at the film's frame rate, else its curve is interpolated.
+        out_path: Where to write, ``.mp4``.
+        fps: Frame rate of the film; None takes the avatar's. The loop's frames are repeated or skipped to fit.
+        resolution: ``1280x720`` or ``720p``.
+        crop: ``16:9``, ``9:16`` or ``1:1``.
+        label: Draw the viseme's name and the time on the picture.
+        progress: Called after each frame.
+
+    Raises:
+        InputError: An option is out of bounds.
+        OutputError: The file cannot be written.
+    """
+    check_output(out_path)
+    fps = avatar.fps if fps is None else fps
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InputError(f"{fps:g} frames a second cannot be made.", f"Choose {MIN_FPS:g} to {MAX_FPS:g}.")
+    framing = choose_framing(avatar.size, avatar.track, resolution=resolution, crop=crop)
+    total = frame_count(speech.duration, fps)
+    began = time.perf_counter()
+    remove_stale(out_path)
+    with atomic_file(out_path) as temporary, Mp4Writer(temporary, framing.size, fps, speech.rate) as writer:
+        written = 0
+        for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing)):
+            if label:
+                draw_label(frame, framing.size, plan.track.at(number / fps), number / fps)
+            writer.write(frame)
+            end = len(speech.samples) if number + 1 == total else round((number + 1) / fps * speech.rate)
+            writer.write_audio(speech.samples[written:end])
+            written = end
+            if progress:
+                progress(number + 1, total)
+    seconds = time.perf_counter() - began
+    return RenderReport(out_path, total, fps, framing.size, speech.duration, seconds)
+
+
+def speaking_frames(
+    avatar: Avatar, curve: ArticulationCurve, fps: float, total: int, framing: Framing | None = None
+) -> Iterator[I420]:
+    """The first ``total`` pictures of a speech; each may be changed by who takes it."""
+    compositor = Compositor(avatar)
+    with avatar.open_loop() as loop:
+        for number, (index, frame) in enumerate(_resampled(loop, len(avatar.track), avatar.fps / fps, total)):
+            compositor.compose(frame, index, pose_at(curve, number, fps))
+            yield framing.apply(frame) if framing else frame
+
+
+def pose_at(curve: ArticulationCurve, number: int, fps: float) -> FloatArray:
+    """The pose of picture ``number``: the curve's own row where the rates agree, at rest after its end."""
+    if curve.fps != fps:
+        return curve.at(number / fps)
+    pose: FloatArray = curve.poses[number] if number < len(curve) else TARGETS[SILENCE]
+    return pose
+
+
+def _resampled(loop: Iterable[I420], loop_frames: int, step: float, total: int) -> Iterator[tuple[int, I420]]:
+    """For every picture of the film, the loop frame shown then and its index in the loop.
+
+    A frame that is shown again is copied before it is handed out, because who takes it draws into it.
+    """
+    frames = iter(loop)
+    position, current, pristine = -1, None, None
+    for number in range(total):
+        wanted = math.floor(number * step + 1e-6)
+        while position < wanted:
+            current, pristine = next(frames), None
+            position += 1
+        assert current is not None
+        shown_again = math.floor((number + 1) * step + 1e-6) == position and number + 1 < total
+        if pristine is None and shown_again:
+            pristine = current.copy()
+        yield position % loop_frames, current
+        if shown_again and pristine is not None:
+            current = pristine.copy()
+
+
+def remove_stale(out_path: Path) -> None:
+    """Remove what a render to the same name left behind when it was killed outright."""
+    for path in out_path.parent.glob(f".{_escaped(out_path.stem)}-*{out_path.suffix}"):
+        owner = path.stem.rpartition("-")[2]
+        if owner.isdigit() and not _alive(int(owner)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                log.info("Removed %s, left behind by a render that was killed.", path)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _alive(pid: int) -> bool:
+    """True when a process of that number runs; also when that cannot be told, as on Windows."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
