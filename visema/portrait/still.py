@@ -1,0 +1,59 @@
+"""A photo that can be sampled between its pixels, quickly and without losing sharpness."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from visema.types import Box, FloatArray, Image
+
+AnyNumber = TypeVar("AnyNumber", np.uint8, np.float32)
+_NO_SECOND_MAP = np.empty(0, np.float32)
+
+#: Half-sample shift: a windowed sinc of 8 taps, its response lifted a little near the end of the band to make up for
+#: what the linear interpolation that follows takes away.
+_HALF = np.array([-0.0105, 0.0465, -0.1437, 0.6077, 0.6077, -0.1437, 0.0465, -0.0105])
+
+
+def resample(image: NDArray[AnyNumber], source: FloatArray, how: int = cv2.INTER_LINEAR) -> NDArray[AnyNumber]:
+    """The values of ``image`` at ``source`` (h, w, 2) pixels; beyond its border its nearest value."""
+    at = np.asarray(source, np.float32)
+    return np.asarray(cv2.remap(image, at, _NO_SECOND_MAP, how, borderMode=cv2.BORDER_REPLICATE), image.dtype)
+
+
+class FineStill:
+    """A photo at twice its resolution.
+
+    Even rows and columns are the photo's own pixels, so a place that does not move keeps them to the bit; linear
+    interpolation between the finer pixels costs a third of cubic interpolation between the photo's own, and is
+    sharper.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._fine = _doubled(image)
+
+    def sample(self, source: FloatArray) -> Image:
+        """The pixels at ``source`` (h, w, 2), in pixels of the photo."""
+        return resample(self._fine, source * 2)
+
+    def put(self, image: Image, box: Box) -> None:
+        """Replace the photo's pixels in ``box`` by ``image``, seamlessly if its rim is as it was."""
+        self._fine[2 * box.y0 : 2 * box.y1, 2 * box.x0 : 2 * box.x1] = _doubled(image)
+
+
+def _doubled(image: Image) -> Image:
+    """Twice the resolution, (2h, 2w, 3): the photo's own pixels and three half-pixel shifts of them."""
+    h, w = image.shape[:2]
+    taps = (_HALF / _HALF.sum()).astype(np.float32)
+    one = np.ones(1, np.float32)
+    fine = np.empty((2 * h, 2 * w, 3), np.uint8)
+    fine[::2, ::2] = image
+    # an even kernel is anchored left of its middle: the result lies half a pixel to the right and below
+    edge = cv2.BORDER_REPLICATE
+    fine[::2, 1::2] = cv2.sepFilter2D(image, -1, taps, one, anchor=(3, 0), borderType=edge)
+    fine[1::2, ::2] = cv2.sepFilter2D(image, -1, one, taps, anchor=(0, 3), borderType=edge)
+    fine[1::2, 1::2] = cv2.sepFilter2D(image, -1, taps, taps, anchor=(3, 3), borderType=edge)
+    return fine
