@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class BaseLoop:
-    """Frames of the loop at positions that only grow; opened at first use, and again after `reset`."""
+    """Frames of the loop at positions that only grow, from ``start``; opened at first use, and again after `reset`."""
 
-    def __init__(self, avatar: Avatar) -> None:
+    def __init__(self, avatar: Avatar, start: int = 0) -> None:
         self._avatar = avatar
         self._length = max(1, len(avatar.track))
         self._stack: contextlib.ExitStack | None = None
         self._frames: Iterator[I420] | None = None
         self._current: I420 | None = None
-        self.position = -1
+        self.position = start - 1
 
     def frame(self, position: int) -> tuple[int, I420]:
         """The loop frame at ``position`` (or at the last one, if that is later): its index and a copy to draw into.

@@ -80,6 +80,7 @@ class Performer:
         speaker: Makes the speech; the default is `visema.speech.speak.speak`.
         idle_fps: Pictures a second while nobody speaks.
         lead: Seconds by which pictures are drawn ahead of the clock, to make up for a slow way to the viewer.
+        start: Loop frame to begin with, where somebody else has shown the idle loop before.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Performer:
         speaker: Speaker = speak,
         idle_fps: float = IDLE_FPS,
         lead: float = 0.0,
+        start: int = 0,
     ) -> None:
         self.avatar = avatar
         self._clock_for = clock or (lambda number: WallClock())
@@ -99,7 +101,7 @@ class Performer:
         self._idle_fps = min(idle_fps, avatar.fps)
         self._lead = lead
         self._compositor = Compositor(avatar)
-        self._base = BaseLoop(avatar)
+        self._base = BaseLoop(avatar, start)
         self._idle_pose = TARGETS[SILENCE] if mouth_moves(avatar) else None
 
         self._changed = threading.Condition()
@@ -114,7 +116,7 @@ class Performer:
 
         self._new_frame = threading.Condition()
         self._frame: LiveFrame | None = None
-        self._began = time.monotonic()
+        self._began = time.monotonic() - start / avatar.fps
 
         self._threads = [
             threading.Thread(target=self._work, name="speech-worker", daemon=True),
