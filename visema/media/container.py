@@ -95,12 +95,23 @@ def open_media(path: Path, what: str) -> Iterator[InputContainer]:
     check_file(path, what)
     import av
 
+    with (
+        media_errors(path, what),
+        av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS), metadata_errors="replace") as box,
+    ):
+        if len(box.streams) > MAX_STREAMS:
+            raise MediaError(f"{path.name} has {len(box.streams)} streams.", "Save it again with one picture.")
+        yield box
+
+
+@contextmanager
+def media_errors(path: Path, what: str) -> Iterator[None]:
+    """Turn a demuxer's or decoder's error into a `MediaError` about ``path``."""
+    import av
+
     try:
-        with av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS), metadata_errors="replace") as box:
-            if len(box.streams) > MAX_STREAMS:
-                raise MediaError(f"{path.name} has {len(box.streams)} streams.", "Save it again with one picture.")
-            yield box
-    except av.FFmpegError as e:
+        yield
+    except (av.FFmpegError, MemoryError) as e:
         raise MediaError(
             f"{path.name} is not a {what} that can be read, or it is damaged ({_reason(e)}).",
             f"Check that it plays elsewhere, or convert it to {'mp4' if what == 'video' else 'wav'}.",
@@ -108,7 +119,7 @@ def open_media(path: Path, what: str) -> Iterator[InputContainer]:
 
 
 def _reason(error: Exception) -> str:
-    text = str(getattr(error, "strerror", "") or error)
+    text = str(getattr(error, "strerror", "") or error or type(error).__name__)
     return text[:1].lower() + text[1:120]
 
 
