@@ -16,7 +16,6 @@ import numpy as np
 from visema.avatar import Avatar
 from visema.errors import InputError, OutputError
 from visema.media.encode import Mp4Writer
-from visema.paths import atomic_file
 from visema.speech.types import Speech
 from visema.stage.compositor import Compositor
 from visema.stage.framing import Framing, choose_framing
@@ -89,8 +88,17 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() != ".mp4":
         raise OutputError(f"'{path.name}' is not the name of an mp4.", "End the name with .mp4.")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Complain about a place where no file can be written.
+
+    Raises:
+        OutputError: It is a folder itself, or its folder is missing or read-only.
+    """
     if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Name a file in it, such as out.mp4.")
+        raise OutputError(f"{path} is a folder.", "Name a file in it.")
     if not path.parent.is_dir():
         raise OutputError(f"The folder {path.parent} does not exist.", "Make it first, or name another one.")
     if not os.access(path.parent, os.W_OK):
@@ -137,14 +145,14 @@ def render_file(
     total = frame_count(speech.duration, fps)
     began = time.perf_counter()
     remove_stale(out_path)
-    with atomic_file(out_path) as temporary, Mp4Writer(temporary, framing.size, fps, speech.rate) as writer:
+    with Mp4Writer(out_path, framing.size, fps, speech.rate) as writer:
         written = 0
         for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing)):
             if label:
                 draw_label(frame, framing.size, plan.track.at(number / fps), number / fps)
-            writer.write(frame)
-            end = len(speech.samples) if number + 1 == total else round((number + 1) / fps * speech.rate)
+            end = round((number + 1) / fps * speech.rate)
             writer.write_audio(speech.samples[written:end])
+            writer.write(frame)
             written = end
             if progress:
                 progress(number + 1, total)
@@ -172,24 +180,24 @@ def pose_at(curve: ArticulationCurve, number: int, fps: float) -> FloatArray:
 
 
 def _resampled(loop: Iterable[I420], loop_frames: int, step: float, total: int) -> Iterator[tuple[int, I420]]:
-    """For every picture of the film, the loop frame shown then and its index in the loop.
+    """For every picture of the film, the index of the loop frame shown then, and the frame itself.
 
-    A frame that is shown again is copied before it is handed out, because who takes it draws into it.
+    ``step`` is how many loop frames go by in one picture. A frame that is shown more than once is handed out as
+    copies, because who takes it draws into it.
     """
-    frames = iter(loop)
-    position, current, pristine = -1, None, None
-    for number in range(total):
-        wanted = math.floor(number * step + 1e-6)
-        while position < wanted:
-            current, pristine = next(frames), None
-            position += 1
-        assert current is not None
-        shown_again = math.floor((number + 1) * step + 1e-6) == position and number + 1 < total
-        if pristine is None and shown_again:
-            pristine = current.copy()
-        yield position % loop_frames, current
-        if shown_again and pristine is not None:
-            current = pristine.copy()
+    shown = 0
+    for position, frame in enumerate(loop):
+        until = min(total, _first_picture_of(position + 1, step))
+        for number in range(shown, until):
+            yield position % loop_frames, frame if number + 1 == until else frame.copy()
+        shown = max(shown, until)
+        if shown >= total:
+            return
+
+
+def _first_picture_of(position: int, step: float) -> int:
+    """Number of the first picture that shows loop frame ``position`` or a later one."""
+    return math.ceil((position - 1e-6) / step)
 
 
 def remove_stale(out_path: Path) -> None:

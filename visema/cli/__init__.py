@@ -1,0 +1,1 @@
+"""The command line: arguments in, one clear message out when something is wrong."""
