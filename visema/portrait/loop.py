@@ -11,10 +11,11 @@ import numpy as np
 from visema.errors import FaceError
 from visema.face.pose import N_POINTS
 from visema.face.track import FaceTrack
+from visema.portrait.blink import OPEN, Blink
 from visema.portrait.field import calmed, head_field
 from visema.portrait.motion import IdleMotion, idle_motion
 from visema.portrait.still import FineStill
-from visema.types import FloatArray, Image
+from visema.types import Box, FloatArray, Image
 
 #: Default length of a loop, as long as one can be watched without seeing it repeat and still be sent at once.
 SECONDS = 8.0
@@ -30,6 +31,10 @@ class PortraitLoop:
         landmarks: (478, 3) of the face in ``photo``.
         motion: What moves; the head's part is made smaller where the face is too near the border for it.
         fps: Frames per second.
+
+    Attributes:
+        size: (width, height).
+        notes: What could not be done, in words for the user.
     """
 
     def __init__(self, photo: Image, landmarks: FloatArray, motion: IdleMotion, fps: float) -> None:
@@ -41,6 +46,8 @@ class PortraitLoop:
         self.size = (w, h)
         self._field = head_field(self.size, landmarks)
         self._head = calmed(self._field, motion.head)
+        self._blink = Blink(photo, landmarks)
+        self.notes = (self._blink.note,) if self._blink.note else ()
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -53,15 +60,24 @@ class PortraitLoop:
 
     def frames(self) -> Iterator[Image]:
         """Every frame once, (h, w, 3) BGR; after the last comes the first again."""
-        still = FineStill(self.photo)
+        still, state = FineStill(self.photo), OPEN
+        gaze = self.motion.gaze * self._field.unit
         grids = self._field.displacement(self._head)
-        box = self._field.moving_box(grids)
-        for grid in grids:
+        box = _union([self._field.moving_box(grids), *self._blink.boxes])
+        for grid, closure, aim in zip(grids, self.motion.closure, gaze, strict=True):
+            if (wanted := self._blink.state(float(closure), aim)) != state:
+                state = wanted
+                for eye_box, pixels in self._blink.draw(state):
+                    still.put(pixels, eye_box)
             frame = self.photo.copy()
             if box.width:
-                moved = still.sample(self._field.source_map(grid, box))
-                frame[box.y0 : box.y1, box.x0 : box.x1] = moved
+                frame[box.y0 : box.y1, box.x0 : box.x1] = still.sample(self._field.source_map(grid, box))
             yield frame
+
+
+def _union(boxes: list[Box]) -> Box:
+    boxes = [b for b in boxes if b.width and b.height] or [Box(0, 0, 0, 0)]
+    return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
 
 
 def make_loop(

@@ -16,6 +16,7 @@ _NO_SECOND_MAP = np.empty(0, np.float32)
 #: Half-sample shift: a windowed sinc of 8 taps, its response lifted a little near the end of the band to make up for
 #: what the linear interpolation that follows takes away.
 _HALF = np.array([-0.0105, 0.0465, -0.1437, 0.6077, 0.6077, -0.1437, 0.0465, -0.0105])
+_REACH = 4
 
 
 def resample(image: NDArray[AnyNumber], source: FloatArray, how: int = cv2.INTER_LINEAR) -> NDArray[AnyNumber]:
@@ -30,18 +31,35 @@ class FineStill:
     Even rows and columns are the photo's own pixels, so a place that does not move keeps them to the bit; linear
     interpolation between the finer pixels costs a third of cubic interpolation between the photo's own, and is
     sharper.
+
+    Args:
+        image: (h, w, 3); not changed.
     """
 
     def __init__(self, image: Image) -> None:
+        self.image = image.copy()
         self._fine = _doubled(image)
 
     def sample(self, source: FloatArray) -> Image:
         """The pixels at ``source`` (h, w, 2), in pixels of the photo."""
         return resample(self._fine, source * 2)
 
-    def put(self, image: Image, box: Box) -> None:
-        """Replace the photo's pixels in ``box`` by ``image``, seamlessly if its rim is as it was."""
-        self._fine[2 * box.y0 : 2 * box.y1, 2 * box.x0 : 2 * box.x1] = _doubled(image)
+    def put(self, pixels: Image, box: Box) -> None:
+        """Replace the photo's pixels in ``box``."""
+        self.image[box.y0 : box.y1, box.x0 : box.x1] = pixels
+        h, w = self.image.shape[:2]
+        # finer pixels change within the filter's reach; to be the same as in a whole picture they need twice that
+        changed = _grown(box, _REACH, w, h)
+        needed = _grown(box, 2 * _REACH, w, h)
+        fine = _doubled(self.image[needed.y0 : needed.y1, needed.x0 : needed.x1])
+        top, left = 2 * (changed.y0 - needed.y0), 2 * (changed.x0 - needed.x0)
+        self._fine[2 * changed.y0 : 2 * changed.y1, 2 * changed.x0 : 2 * changed.x1] = fine[
+            top : top + 2 * changed.height, left : left + 2 * changed.width
+        ]
+
+
+def _grown(box: Box, by: int, w: int, h: int) -> Box:
+    return Box(max(0, box.x0 - by), max(0, box.y0 - by), min(w, box.x1 + by), min(h, box.y1 + by))
 
 
 def _doubled(image: Image) -> Image:
@@ -51,7 +69,7 @@ def _doubled(image: Image) -> Image:
     one = np.ones(1, np.float32)
     fine = np.empty((2 * h, 2 * w, 3), np.uint8)
     fine[::2, ::2] = image
-    # an even kernel is anchored left of its middle: the result lies half a pixel to the right and below
+    # a kernel of even length anchored left of its middle: the result lies half a pixel to the right and below
     edge = cv2.BORDER_REPLICATE
     fine[::2, 1::2] = cv2.sepFilter2D(image, -1, taps, one, anchor=(3, 0), borderType=edge)
     fine[1::2, ::2] = cv2.sepFilter2D(image, -1, one, taps, anchor=(0, 3), borderType=edge)
