@@ -15,9 +15,11 @@ log = logging.getLogger(__name__)
 _NEAREST: Final[dict[str, str]] = {
     "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
     "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "tʃ": "CH", "dʒ": "JH", "m": "M", "n": "N", "ŋ": "NG", "l": "L",
-    "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "ʀ": "R", "ɾ": "D", "j": "Y", "w": "W", "h": "HH", "ɦ": "HH", "x": "HH", "χ": "HH",
+    "ɫ": "L", "ɹ": "R", "r": "R", "ʁ": "R", "ʀ": "R", "ɾ": "D", "j": "Y", "w": "W", "h": "HH", "ɦ": "HH",
+    "x": "HH", "χ": "HH",
     "ç": "HH", "ħ": "HH", "ʔ": "T", "ts": "T S", "dz": "D Z", "pf": "P F", "tɕ": "CH", "dʑ": "JH", "ɕ": "SH",
-    "ʑ": "ZH", "ʂ": "SH", "ʐ": "ZH", "ʈʂ": "CH", "ɲ": "N Y", "ʎ": "L Y", "β": "V", "ʋ": "V", "ɣ": "G", "ʝ": "Y", "c": "K",
+    "ʑ": "ZH", "ʂ": "SH", "ʐ": "ZH", "ʈʂ": "CH", "ɲ": "N Y", "ʎ": "L Y", "β": "V", "ʋ": "V", "ɣ": "G", "ʝ": "Y",
+    "c": "K",
     "ɟ": "G", "q": "K", "ɸ": "F", "ɴ": "NG", "ʍ": "W", "ɥ": "W", "ɬ": "SH", "ʕ": "HH",
     "i": "IY", "iː": "IY", "ɪ": "IH", "ᵻ": "IH", "ɨ": "IH", "e": "EH", "eː": "EY", "ɛ": "EH", "ɛː": "EH", "æ": "AE",
     "a": "AA", "aː": "AA", "ä": "AA", "ɑ": "AA", "ɑː": "AA", "ɑ̃": "AO", "ɒ": "AO", "ɔ": "AO", "ɔː": "AO", "ɔ̃": "AO",
@@ -32,8 +34,8 @@ _NEAREST: Final[dict[str, str]] = {
 #: A symbol outside the table sounds like what looks like it.
 _LOOKS_LIKE: Final[dict[str, str]] = {
     "M": "M", "Aa": "AA", "Ax": "AH", "Ao": "AO", "Eh": "EH", "Er": "ER", "Iy": "IY", "Ih": "IH", "W": "UW",
-    "Oh": "OW", "Oy": "OY", "Ay": "AY", "H": "HH", "R": "R", "L": "L", "S": "S", "Sh": "SH", "Th": "TH", "F": "F", "T": "T",
-    "K": "K",
+    "Oh": "OW", "Oy": "OY", "Ay": "AY", "H": "HH", "R": "R", "L": "L", "S": "S", "Sh": "SH", "Th": "TH", "F": "F",
+    "T": "T", "K": "K",
 }  # fmt: skip
 
 
