@@ -28,15 +28,15 @@ class MediaPipeLandmarker:
 
     Args:
         video: Follow one face from frame to frame (faster and steadier) instead of searching each picture anew.
-        faces: At most so many faces.
+        faces: At most so many faces. Following more than one searches every frame anew, at twice the time.
     """
 
-    def __init__(self, video: bool = False, faces: int = 4, confidence: float = 0.4) -> None:
+    def __init__(self, video: bool = False, faces: int | None = None, confidence: float = 0.4) -> None:
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
         self._mesh: Any = FaceMesh(
             static_image_mode=not video,
-            max_num_faces=1 if video else faces,
+            max_num_faces=faces or (1 if video else 4),
             refine_landmarks=True,
             min_detection_confidence=confidence,
             min_tracking_confidence=0.5,
@@ -44,7 +44,11 @@ class MediaPipeLandmarker:
 
     def find(self, image: Image) -> list[FloatArray]:
         """See `Landmarker.find`."""
-        result = self._mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        return self.find_rgb(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+
+    def find_rgb(self, image: Image) -> list[FloatArray]:
+        """Like `find`, for a picture in the model's own order of colours."""
+        result = self._mesh.process(image)
         h, w = image.shape[:2]
         faces = [
             np.array([(p.x * w, p.y * h, p.z * w) for p in face.landmark], np.float32)

@@ -70,7 +70,8 @@ def rotate_i420(i420: I420, quarter_turns: int) -> I420:
     height = rows * 2 // 3
     chroma = i420[height:].reshape(2, height // 2, width // 2)
     parts = [np.rot90(plane, quarter_turns).ravel() for plane in (i420[:height], chroma[0], chroma[1])]
-    return np.concatenate(parts).reshape(-1, width if quarter_turns % 2 == 0 else height)
+    turned = np.concatenate(parts).reshape(-1, width if quarter_turns % 2 == 0 else height)
+    return np.asarray(turned, np.uint8)
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:
@@ -109,10 +110,11 @@ def _is_full(frame: VideoFrame) -> bool:
 def _conversion(matrix: int, full: bool) -> FloatArray:
     """(3, 4) affine map of YUV of a matrix and range to YUV of BT.601, limited."""
     scale_y, scale_c, black = (255.0, 255.0, 0.0) if full else (219.0, 224.0, 16.0)
-    source: FloatArray = np.linalg.inv(_rgb_to_yuv(matrix)) @ np.diag([1 / scale_y, 1 / scale_c, 1 / scale_c])
+    source = np.linalg.inv(_rgb_to_yuv(matrix)) @ np.diag([1 / scale_y, 1 / scale_c, 1 / scale_c])
     linear = np.diag([219.0, 224.0, 224.0]) @ _rgb_to_yuv(_BT601[0]) @ source
     offset = np.array([16.0, 128.0, 128.0]) - linear @ np.array([black, 128.0, 128.0])
-    return np.asarray(np.column_stack([linear, offset]), np.float32)
+    columns: FloatArray = np.column_stack([linear, offset]).astype(np.float32)
+    return columns
 
 
 def _rgb_to_yuv(matrix: int) -> FloatArray:
