@@ -129,7 +129,7 @@ def _embedded_voice() -> str:
 
 
 def _not_asked() -> str:
-    return "not asked (--offline)"
+    raise _Lacking("not asked (--offline)")
 
 
 def _network_voice() -> str:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visema.media.colour import bgr_to_i420, i420_to_bgr
 from visema.mouth.engine import MouthEngine
 from visema.types import I420, Box, FloatArray, Image
 
@@ -56,8 +57,7 @@ class Compositor:
         planes = region_planes(frame, box, self._width, self._height)
         base = _to_bgr(planes, box)
         drawn = self._engine.draw(base, index, pose)
-        before = cv2.cvtColor(base, cv2.COLOR_BGR2YUV_I420).reshape(-1)
-        after = cv2.cvtColor(drawn, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        before, after = bgr_to_i420(base).reshape(-1), bgr_to_i420(drawn).reshape(-1)
         start = 0
         for plane in planes:
             stop = start + plane.size
@@ -89,5 +89,4 @@ def region_planes(frame: I420, box: Box, width: int, height: int) -> tuple[NDArr
 
 def _to_bgr(planes: tuple[NDArray[np.uint8], ...], box: Box) -> Image:
     packed = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(box.height * 3 // 2, box.width)
-    bgr: Image = cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420)
-    return bgr
+    return i420_to_bgr(packed)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import cv2
 
+from visema.media.colour import i420_to_bgr
 from visema.speech.types import Speech
 from visema.types import I420, Image
 from visema.visemes.plan import Plan
@@ -77,8 +78,7 @@ class LiveFrame:
 
     def bgr(self) -> Image:
         """(h, w, 3) uint8, the caller's own."""
-        image: Image = cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420)
-        return image
+        return i420_to_bgr(self.i420)
 
     def jpeg(self, quality: int = 80) -> bytes:
         """The picture as JPEG; the same bytes for every viewer of one quality."""

@@ -92,6 +92,7 @@ def choose_framing(
     wanted = parse_resolution(resolution) if resolution else None
     shape = CROPS[crop] if crop else size[0] / size[1]
     if isinstance(wanted, tuple):
+        _check_bounds(wanted)
         shape = wanted[0] / wanted[1]
         if crop and abs(shape / CROPS[crop] - 1) > SAME_SHAPE:
             raise InputError(

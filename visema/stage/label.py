@@ -25,4 +25,4 @@ def draw_label(frame: I420, size: tuple[int, int], viseme: str, seconds: float) 
     line = max(1, round(letter / 10))
     for colour, thickness in ((BLACK, line * 3), (WHITE, line)):
         origin = (margin, margin + round(letter))
-        cv2.putText(luma, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+        cv2.putText(luma, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (colour,), thickness, cv2.LINE_AA)
