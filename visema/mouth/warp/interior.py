@@ -1,0 +1,116 @@
+"""What shows between the lips in one frame: the painted layers shifted with the jaw, put together and lit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from visema.mouth.warp.bases import BaseFrame
+from visema.mouth.warp.cavity import LOWER_DEPTH, UPPER_DEPTH, UPPER_EDGE, Layers, layer_origin
+from visema.mouth.warp.lips import MIDDLE
+from visema.mouth.warp.points import step
+from visema.mouth.warp.raster import EXTEND, NOTHING, Bytes, affine, blur, triple
+from visema.types import Box, FloatArray
+
+#: How far rows that a pose does not show are drawn back behind their lips, U.
+UPPER_HIDES, LOWER_HIDES = 0.080, 0.055
+#: The lip's shade falls on what is within about this of its edge, U.
+SHADE_WIDTH = 0.017
+#: Share of the light that pursed lips keep out.
+PURSED_DARKER = 0.30
+
+
+class Interior:
+    """Draws the inside of one face's mouth.
+
+    Args:
+        layers: Painted pictures.
+        rim: BGR of the lips' wet inner edge.
+    """
+
+    def __init__(self, layers: Layers, rim: FloatArray) -> None:
+        self._layers = layers
+        self._rim = rim.astype(np.float32)
+        self._origin = np.array(layer_origin(layers.density), np.float32)
+
+    def draw(self, frame: BaseFrame, pose: FloatArray, jaw: float, box: Box, opening: Bytes) -> FloatArray:
+        """The colours inside the mouth over a box.
+
+        Args:
+            frame: The base frame.
+            pose: (N_FIELDS,) articulation.
+            jaw: How far the jaw hangs, U.
+            box: Where, in the region's pixels.
+            opening: (h, w) coverage by the opening, 0-255.
+
+        Returns:
+            (h, w, 3) 0-253.
+        """
+        size = (box.width, box.height)
+        protrude = min(max(float(pose[2]), 0.0), 1.0)
+        tongue, upper_shows, lower_shows = (float(v) for v in pose[7:10])
+        layers, down = self._layers, frame.matrix[:, 1]
+        anchor = frame.edges[:, MIDDLE].mean(0) - (frame.box.x0 + box.x0, frame.box.y0 + box.y0)
+        # For l the tip stands between the rows, so the lower one gives way; for th it comes out over it.
+        lifted, out = step(0.40, 0.80, tongue), step(0.90, 1.0, tongue)
+        give_way = 0.030 * step(0.80, 0.90, tongue) * (1 - out)
+
+        def place(picture: Bytes, depth: float, drop: float, outside: int = NOTHING) -> FloatArray:
+            linear = frame.matrix[:, :2] / layers.density
+            offset = anchor + frame.matrix[:, 2] * depth + down * drop - linear @ self._origin
+            matrix = np.c_[linear, offset]
+            return affine(picture, matrix, size, outside=outside).astype(np.float32)
+
+        hidden = LOWER_HIDES * (1 - lower_shows) + give_way
+        back = place(layers.jaw, LOWER_DEPTH, jaw + hidden, EXTEND)
+        inside = np.ascontiguousarray(back[..., :3])
+        raised = -(UPPER_HIDES + 1.2 * layers.longer) * (1 - upper_shows)
+        if lifted > 0:
+            top = (1 - lifted) * (jaw - 0.02) + lifted * (UPPER_EDGE - 0.022 + 0.10 * jaw + 0.006 * out)
+            tip = place(layers.tongue, LOWER_DEPTH, top)
+            cover = tip[..., 3] * (1 / 255)
+            strength = lifted * (1 - (1 - out) * back[..., 3] * (1 / 255))
+            _over(inside, tip, cover * strength, strength)
+        shadow = place(layers.shadow, UPPER_DEPTH, raised, EXTEND)
+        shadow *= (1 - PURSED_DARKER * protrude) / 255
+        inside *= shadow
+        row = place(layers.upper, UPPER_DEPTH, raised)
+        _over(inside, row, row[..., 3] * (1 / 255), None)
+        self._light(inside, opening, frame, pose, jaw, protrude)
+        return inside
+
+    def _light(
+        self, inside: FloatArray, opening: Bytes, frame: BaseFrame, pose: FloatArray, jaw: float, protrude: float
+    ) -> None:
+        """Let light fall off towards the lips, more under the upper one; the rim takes the lip's colour."""
+        h, w = opening.shape
+        near = blur(opening, max(0.6, SHADE_WIDTH * frame.scale))
+        down = 0.020 * frame.matrix[:, 1]
+        under = affine(near, [[1, 0, down[0]], [0, 1, down[1]]], (w, h))
+        # A thin slit is all edge: there the lips shade less, or its teeth would be grey.
+        thin = (1 - step(0.02, 0.10, jaw + float(pose[3] + pose[4]))) * (1 - protrude)
+        least = 0.40 + 0.30 * thin
+        light = _THROUGH_SHADE[under] * (1 - least) + least
+        light *= 1 - 0.12 * protrude
+        warm = np.empty_like(inside)
+        warm[..., 0] = light * (0.86 + 0.14 * light)
+        warm[..., 1] = light * (0.92 + 0.08 * light)
+        warm[..., 2] = light * (1.08 - 0.08 * light)
+        inside *= warm
+        rim = _RIM[near] * np.float32(0.85 - 0.30 * thin)
+        inside += (self._rim * (1 - 0.25 * protrude) - inside) * triple(rim)
+        np.minimum(inside, 253, out=inside)
+
+
+def _over(below: FloatArray, above: FloatArray, alpha: FloatArray, strength: FloatArray | None) -> None:
+    """Lay a premultiplied picture over ``below``, in place."""
+    below *= triple(1 - alpha)
+    colour = above[..., :3]
+    below += colour if strength is None else colour * triple(strength)
+
+
+_LEVELS: Final = np.arange(256, dtype=np.float32) / 255
+#: By blurred coverage: how much light comes through, and how much of the rim shows.
+_THROUGH_SHADE: Final = np.minimum(_LEVELS * 1.30, 1).astype(np.float32)
+_RIM: Final = np.clip(1.9 - 2.35 * _LEVELS, 0, 1).astype(np.float32)

@@ -1,0 +1,166 @@
+"""The material plane: a grid fixed to the skin, and where its nodes lie in a picture, as a matrix on the landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visema.mouth.warp.displacement import N_WEIGHTS, ROLLS, SIDES, displacement_fields, pose_weights
+from visema.mouth.warp.lips import MIDDLE, Lips, hat_matrix
+from visema.mouth.warp.points import (
+    INNER_CORNERS,
+    INNER_LOWER,
+    INNER_UPPER,
+    N_SKIN,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    Floats,
+    smoothstep,
+)
+from visema.types import FloatArray
+
+#: Distance between nodes, U.
+STEP = 1 / 14
+LEFT, RIGHT, TOP, BOTTOM = -1.30, 1.30, -0.95, 1.45
+#: Smoothing of the thin plates: of each side's own, and of the one shared beyond the corners.
+SIDE_SMOOTHING, COMMON_SMOOTHING = 2e-3, 1e-2
+#: A vertex is used when its outward normal faces the viewer in every sampled pose.
+FACING = 0.15
+
+
+@dataclass(frozen=True)
+class Material:
+    """Constant for an avatar. N = rows x columns nodes; side 0 is the upper lip's.
+
+    Attributes:
+        x, y: (columns,) and (rows,) node coordinates, U, x from the head's middle.
+        vertices: Vertices of the mesh that the operators read.
+        operators: (2 * N, vertices) from the vertices' pixels to the nodes', upper side first.
+        fields: (2, N_WEIGHTS, N * 3) displacement.
+        edge_fields: (2, N_WEIGHTS, columns of the lip line * 3) of the lips' edges, without rolls.
+        closing: (2, N) share of the gap left by the jaw that each node moves to shut an open mouth.
+        columns: (columns, N_COLUMNS) from the lip line's columns to the grid's.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    vertices: NDArray[np.intp]
+    operators: FloatArray
+    fields: FloatArray
+    edge_fields: FloatArray
+    closing: FloatArray
+    columns: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self.y), len(self.x)
+
+
+def build_material(lips: Lips, rotations: Floats) -> Material:
+    """Build the grid of a face.
+
+    Args:
+        lips: The mouth at rest.
+        rotations: (n, 3, 3) extreme or sampled turns of the head in the loop.
+    """
+    x = np.arange(LEFT, RIGHT + 1e-6, STEP) + lips.centre
+    y = np.arange(TOP, BOTTOM + 1e-6, STEP)
+    grid_x, grid_y = np.meshgrid(x, y)
+    nodes = np.stack([grid_x.ravel(), grid_y.ravel()], 1)
+    vertices, is_lower, is_upper = _choose_vertices(lips, rotations)
+    centres = lips.points[vertices, :2]
+    common = thin_plate(nodes, centres, COMMON_SMOOTHING)
+    beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)[:, None]
+    operators, fields, edge_fields, closing = [], [], [], []
+    slope = float(np.median(rotations[:, 1, 2] / rotations[:, 1, 1]))
+    for side, other in zip(SIDES, (is_lower, is_upper), strict=True):
+        used = ~other[vertices]
+        own = np.zeros((len(nodes), len(vertices)))
+        own[:, used] = thin_plate(nodes, centres[used], SIDE_SMOOTHING)
+        operators.append(own * (1 - beyond) + common * beyond)
+        edge = lips.upper if side == "upper" else lips.lower
+        fields.append(displacement_fields(grid_x, grid_y, side, lips, slope).reshape(N_WEIGHTS, -1))
+        at_edge = displacement_fields(lips.x, edge, side, lips, slope).reshape(N_WEIGHTS, -1)
+        at_edge[ROLLS] = 0
+        edge_fields.append(at_edge)
+        v = grid_y - np.interp(grid_x, lips.x, edge)
+        inside = np.maximum(0, -v if side == "upper" else v)
+        share = (
+            0.5 * (1 - smoothstep(0, 0.36, inside)) if side == "upper" else -0.5 * (1 - smoothstep(0, 0.45, inside))
+        )
+        closing.append(share.ravel())
+    columns = np.zeros((len(x), len(lips.x)))
+    between = (x >= lips.x[0]) & (x <= lips.x[-1])
+    columns[between] = hat_matrix(x[between], lips.x)
+    f32 = np.float32
+    return Material(
+        x=x.astype(f32),
+        y=y.astype(f32),
+        vertices=vertices,
+        operators=np.concatenate(operators).astype(f32),
+        fields=np.stack(fields).astype(f32),
+        edge_fields=np.stack(edge_fields).astype(f32),
+        closing=np.stack(closing).astype(f32),
+        columns=columns.astype(f32),
+    )
+
+
+def _choose_vertices(lips: Lips, rotations: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+    """The vertices to use, and which of all belong to the lower and to the upper lip alone."""
+    points = lips.points[:N_SKIN]
+    outward = points - np.array([0, -0.6, 1.0])
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    facing = np.einsum("kc,fc->fk", outward, rotations[:, 2]).max(0) < FACING
+    vertices = np.flatnonzero(facing & (points[:, 1] > TOP))
+    below = points[:, 1] - np.interp(points[:, 0], lips.x, lips.line)
+    between = np.abs(points[:, 0] - lips.centre) < lips.inner_half_width * 1.02
+    lower = between & (below > 0)
+    upper = between & (below <= 0) & (below > -0.28)
+    corners = list({*OUTER_CORNERS, *INNER_CORNERS})
+    for chain, mine, other in (
+        (INNER_UPPER + OUTER_UPPER, upper, lower),
+        (INNER_LOWER + OUTER_LOWER, lower, upper),
+    ):
+        mine[list(chain)] = True
+        other[list(chain)] = False
+    lower[corners] = upper[corners] = False
+    return vertices, lower, upper
+
+
+def thin_plate(at: Floats, centres: Floats, smoothing: float) -> Floats:
+    """Matrix from values given at ``centres`` (k, 2) to a smoothing thin-plate spline's at ``at`` (n, 2)."""
+
+    def kernel(d2: Floats) -> Floats:
+        return np.asarray(0.5 * d2 * np.log(d2 + 1e-18))
+
+    def squared(a: Floats, b: Floats) -> Floats:
+        return np.asarray(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0))
+
+    n = len(centres)
+    affine = np.c_[np.ones(n), centres]
+    system = np.zeros((n + 3, n + 3))
+    system[:n, :n] = kernel(squared(centres, centres)) + smoothing * np.eye(n)
+    system[:n, n:] = affine
+    system[n:, :n] = affine.T
+    evaluate = np.c_[kernel(squared(at, centres)), np.ones(len(at)), at]
+    return np.asarray(np.linalg.solve(system.T, evaluate.T).T[:, :n])
+
+
+def jaw_gain_of(lips: Lips, pose: FloatArray, opening: float, rotation: Floats) -> float:
+    """The scale of the jaw at which ``pose`` opens the lips by ``opening`` (U) in the picture of a head so turned."""
+    down = rotation[:2, 1] / np.linalg.norm(rotation[:2, 1])
+    slope = float(rotation[1, 2] / rotation[1, 1])
+    upper, lower = (
+        displacement_fields(lips.x, edge, side, lips, slope)[:, MIDDLE]
+        for side, edge in zip(SIDES, (lips.upper, lips.lower), strict=True)
+    )
+
+    def opened(gain: float) -> float:
+        return float(pose_weights(pose, gain) @ (lower - upper) @ rotation[:2].T @ down)
+
+    low, high = opened(0.8), opened(1.3)
+    return float(np.clip(0.8 + 0.5 * (opening - low) / (high - low), 0.85, 1.25))

@@ -1,0 +1,87 @@
+"""The few OpenCV calls that drawing lives on, with types that keep an image's own."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# OpenCV's stubs widen every result to any integer or float, and do not know that a second map may be left out.
+_cv: Any = cv2
+
+Pixels = TypeVar("Pixels", bound=NDArray[Any])
+Bytes = NDArray[np.uint8]
+
+LINEAR: Final = cv2.INTER_LINEAR
+CUBIC: Final = cv2.INTER_CUBIC
+#: Outside of a picture lies its border's colour, or nothing.
+EXTEND: Final = cv2.BORDER_REPLICATE
+NOTHING: Final = cv2.BORDER_CONSTANT
+
+
+def sample(source: Pixels, at: NDArray[np.float32], interpolation: int = LINEAR) -> Pixels:
+    """Values of ``source`` at positions (h, w, 2)."""
+    result: Pixels = _cv.remap(source, at, None, interpolation, borderMode=EXTEND)
+    return result
+
+
+def sample_into(target: Pixels, source: Pixels, at: NDArray[np.float32], interpolation: int = LINEAR) -> None:
+    """`sample` into an existing array, which may be empty."""
+    if target.size:
+        _cv.remap(source, at, None, interpolation, dst=target, borderMode=EXTEND)
+
+
+def blur(picture: Pixels, sigma: float) -> Pixels:
+    """Gaussian blur."""
+    result: Pixels = _cv.GaussianBlur(picture, (0, 0), sigma)
+    return result
+
+
+def affine(
+    picture: Pixels, matrix: ArrayLike, size: tuple[int, int], *, outside: int = NOTHING, interpolation: int = LINEAR
+) -> Pixels:
+    """``picture`` moved by a (2, 3) matrix into a new one of ``size`` (width, height)."""
+    result: Pixels = _cv.warpAffine(picture, np.asarray(matrix, np.float64), size, None, interpolation, outside)
+    return result
+
+
+def affine_back(
+    picture: Pixels, matrix: ArrayLike, size: tuple[int, int], *, outside: int = NOTHING, interpolation: int = LINEAR
+) -> Pixels:
+    """The reverse of `affine`: ``matrix`` leads from the result to ``picture``."""
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    result: Pixels = _cv.warpAffine(picture, np.asarray(matrix, np.float64), size, None, flags, outside)
+    return result
+
+
+def mix(first: Pixels, second: Pixels, share: NDArray[np.float32]) -> Pixels:
+    """``share`` (h, w) of ``first`` and the rest of ``second``."""
+    result: Pixels = _cv.blendLinear(first, second, share, 1 - share)
+    return result
+
+
+def enlarge(nodes: Pixels, factor: int) -> Pixels:
+    """Bilinear enlargement; OpenCV's cubic one does not keep straight lines straight."""
+    size = (nodes.shape[1] * factor, nodes.shape[0] * factor)
+    result: Pixels = _cv.resize(nodes, size, interpolation=LINEAR)
+    return result
+
+
+def triple(plane: Pixels) -> Pixels:
+    """One channel three times."""
+    result: Pixels = _cv.merge((plane, plane, plane))
+    return result
+
+
+def polygon(outline: NDArray[np.floating[Any]], width: int, height: int) -> Bytes:
+    """Coverage of a picture by a polygon (n, 2), 0-255, antialiased to 1/256 of a pixel."""
+    mask = np.zeros((height, width), np.uint8)
+    _cv.fillPoly(mask, [np.round(outline * 256).astype(np.int32)], (255,), cv2.LINE_AA, 8)
+    return mask
+
+
+def unit_share(coverage: Bytes, strength: float = 1.0) -> NDArray[np.float32]:
+    """0-255 as 0 to ``strength``."""
+    return np.multiply(coverage, np.float32(strength / 255), dtype=np.float32)
