@@ -24,8 +24,9 @@ ODD_RESIDUAL, MAX_RESIDUAL = 0.045, 0.07
 OPEN_GAP = 0.05
 #: A photo's opening from which closing it stretches the chin visibly.
 WIDE_GAP = 0.2
-#: A moustache: skin above the lip rougher than the rougher cheek and darker than the darker one by these factors.
-MOUSTACHE_ROUGHER, MOUSTACHE_DARKER = 2.0, 0.8
+#: Skin above the lip, brightness over the darker cheek's: bare faces have 1.0-1.3. Below the first factor it is dense
+#: hair; below the second it is sparse hair where it is rough too (bare skin .01-.12 of its brightness, hair .25-.8).
+DENSE_MOUSTACHE, SPARSE_MOUSTACHE, ROUGH = 0.72, 0.92, 0.18
 #: Along the upper lip's edge and, above each of its points, the base of the nose.
 _LIP_EDGE, _NOSE_BASE = (40, 39, 37, 0, 267, 269, 270), (98, 98, 97, 2, 326, 327, 327)
 #: Around a patch of each cheek.
@@ -179,12 +180,12 @@ def _moustache_in(frame: Image, landmarks: FloatArray, unit: float) -> bool:
     cheeks = [p for p in (_patch(grey, landmarks[list(ring), :2], unit) for ring in _CHEEKS) if p]
     if lip is None or len(cheeks) < 2:
         return False
-    darkest, roughest = min(c[0] for c in cheeks), max(c[1] for c in cheeks)
-    return lip[0] < MOUSTACHE_DARKER * darkest and lip[1] > MOUSTACHE_ROUGHER * roughest
+    level, rough = lip[0] / min(c[0] for c in cheeks), lip[1] / max(lip[0], 1.0)
+    return level < DENSE_MOUSTACHE or (level < SPARSE_MOUSTACHE and rough > ROUGH)
 
 
 def _patch(grey: FloatArray, outline: FloatArray, unit: float) -> tuple[float, float] | None:
-    """Median brightness, and roughness (mean difference from a blur of U / 12), inside the hull of some points."""
+    """Mean brightness, and roughness (mean difference from a blur of U / 12), inside the hull of some points."""
     hull = np.asarray(cv2.convexHull(np.round(outline).astype(np.int32)), np.int32)
     x, y, w, h = cv2.boundingRect(hull)
     if x < 0 or y < 0 or x + w > grey.shape[1] or y + h > grey.shape[0] or w < 4 or h < 4:
@@ -196,4 +197,4 @@ def _patch(grey: FloatArray, outline: FloatArray, unit: float) -> tuple[float, f
     if inside.sum() < 16:
         return None
     smooth = cv2.GaussianBlur(part, (0, 0), max(unit / 12, 0.8))
-    return float(np.median(part[inside])), float(np.abs(part - smooth)[inside].mean())
+    return float(part[inside].mean()), float(np.abs(part - smooth)[inside].mean())

@@ -12,7 +12,17 @@ from visema.types import Samples
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
-    """Read the first sound stream of a file.
+    """Read the first sound stream of a file that a user gave, in a child process with limits.
+
+    See `decode_audio` for what can be read, what comes back and what is raised.
+    """
+    from visema.media.guard import read_recording
+
+    return read_recording(Path(path))
+
+
+def decode_audio(path: Path) -> tuple[Samples, int]:
+    """Read the first sound stream of a file, in this process.
 
     Args:
         path: Wav, mp3, flac, ogg, m4a, or a video with sound; 8-96 kHz, up to 8 channels, any sample format.
@@ -23,7 +33,6 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
     Raises:
         MediaError: Missing, empty, no sound inside, damaged, of no length, or over `MAX_AUDIO_SECONDS`.
     """
-    path = Path(path)
     with open_media(path, "recording") as box:
         if not box.streams.audio:
             raise MediaError(f"{path.name} has no sound in it.", "Choose a recording of speech.")

@@ -1,0 +1,183 @@
+"""Decoding what users give in a child process with limits (`visema.media.child`), seen from the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from visema.errors import MediaError, OutputError, VisemaError
+from visema.media.child import CPU, DATA, END, ERROR, FACTS, HEADER
+from visema.media.container import check_file
+from visema.paths import ROOT
+from visema.types import I420, Image, Samples
+
+#: Pictures are handed over no larger than this; nothing here needs more.
+LONGEST_PHOTO = 2560
+
+
+class Child:
+    """A running decoder. A context manager: leaving it ends the process, whatever it was doing.
+
+    Args:
+        job: "picture", "audio" or "video".
+        path: The user's file.
+        what: What it is to the user.
+        request: Anything else that the job needs.
+    """
+
+    def __init__(self, job: str, path: Path, what: str, **request: Any) -> None:
+        check_file(path, what)
+        self.path = path
+        text = json.dumps({"job": job, "path": str(path.absolute()), **request})
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "visema.media.child", text],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            # A Ctrl-C is the parent's to handle.
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._clock = threading.Timer(2 * CPU[job], self._process.kill)
+        self._clock.daemon = True
+        self._clock.start()
+
+    def messages(self) -> Iterator[tuple[bytes, Any]]:
+        """What the child says: `FACTS` with their value, `DATA` with its bytes as a new uint8 array.
+
+        Raises:
+            MediaError: The file cannot be decoded, or decoding it broke the child.
+            OutputError: The child could not write its result.
+        """
+        out = cast(IO[bytes], self._process.stdout)
+        while True:
+            head = out.read(HEADER.size)
+            if len(head) < HEADER.size:
+                raise self._broken()
+            kind, size = HEADER.unpack(head)
+            data = np.empty(size, np.uint8)
+            if size and cast(Any, out).readinto(data.data) < size:
+                raise self._broken()
+            if kind == END:
+                return
+            if kind == ERROR:
+                raise _error(json.loads(data.tobytes()))
+            yield kind, json.loads(data.tobytes()) if kind == FACTS else data
+
+    def close(self) -> None:
+        """End the child."""
+        self._clock.cancel()
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        self._process.wait()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def _broken(self) -> MediaError:
+        self._process.wait()
+        return MediaError(
+            f"Decoding {self.path.name} failed; it is damaged or takes too much memory or time.",
+            "Save it again as mp4, wav, jpg or png.",
+        )
+
+
+def read_photo(path: Path, longest: int = LONGEST_PHOTO) -> Image:
+    """Like `visema.media.image.read_image` in a child, and no side longer than ``longest``, both even.
+
+    Raises:
+        MediaError: See there.
+    """
+    with Child("picture", path, "picture", longest=longest) as child:
+        return photo_of(child)
+
+
+def photo_of(child: Child) -> Image:
+    """The picture that a "picture" child sends."""
+    shape: list[int] = []
+    for kind, value in child.messages():
+        if kind == FACTS:
+            shape = value["shape"]
+        else:
+            return cast(Image, value.reshape(shape))
+    raise MediaError(f"{child.path.name} has no picture in it.", "Choose another file.")
+
+
+def read_recording(path: Path) -> tuple[Samples, int]:
+    """Like `visema.media.audio.decode_audio`, in a child.
+
+    Raises:
+        MediaError: See there.
+    """
+    with Child("audio", path, "recording") as child:
+        rate = 0
+        for kind, value in child.messages():
+            if kind == FACTS:
+                rate = value["rate"]
+            else:
+                return cast(Samples, value.view(np.float32)), rate
+    raise MediaError(f"{path.name} has no sound in it.", "Choose another recording.")
+
+
+class VideoChild(Child):
+    """A child that turns a video into a loop video and hands over its frames on the way.
+
+    Args:
+        path: The user's video.
+        out: Where it writes the loop video.
+        seconds: At most so much is used.
+        longest: The longest side of the loop, at most.
+
+    Attributes:
+        fps, size, expected, notes: From the header, once `frames` has begun.
+        mirrored: Whether the frames were appended backward, once `finish` has returned.
+    """
+
+    def __init__(self, path: Path, out: Path, seconds: float, longest: int) -> None:
+        super().__init__("video", path, "video", out=str(out.absolute()), seconds=seconds, longest=longest)
+        self.fps = Fraction(25)
+        self.size = (0, 0)
+        self.expected = 0
+        self.notes: tuple[str, ...] = ()
+        self.mirrored = False
+        self._messages = self.messages()
+
+    def open(self) -> None:
+        """Wait for the header."""
+        _, facts = next(self._messages)
+        self.fps, self.size = Fraction(facts["fps"]), tuple(facts["size"])
+        self.expected, self.notes = facts["frames"], tuple(facts["notes"])
+
+    def frames(self) -> Iterator[I420]:
+        """The forward frames, as they are decoded; call `open` first."""
+        width, height = self.size
+        for kind, value in self._messages:
+            if kind != DATA:
+                return
+            yield cast(I420, value.reshape(height * 3 // 2, width))
+
+    def finish(self) -> None:
+        """Wait until the loop video is complete."""
+        for _, facts in self._messages:
+            self.mirrored = bool(facts["mirrored"])
+
+
+def _error(told: dict[str, str]) -> VisemaError:
+    kind = OutputError if told["type"] == "OutputError" else MediaError
+    return kind(told["what"], told["hint"])
