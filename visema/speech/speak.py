@@ -1,0 +1,192 @@
+"""Words in, timed speech out: the voice chosen, the fallback taken, the result kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from visema.errors import InputError, VoiceError
+from visema.speech import cache as speech_cache
+from visema.speech import espeak_voices
+from visema.speech.edge import EdgeEngine, Unreachable
+from visema.speech.espeak import EspeakEngine
+from visema.speech.text import Segment, normalise, written_spans
+from visema.speech.types import Span, Speech, SpeechEngine, SpeechSettings, Voice
+from visema.speech.voices import DEFAULT_VOICE, resolve_voice
+from visema.types import Samples
+
+_log = logging.getLogger(__name__)
+
+#: Silence before the first and after the last sound: the mouth opens a little ahead of it, and comes to rest after.
+LEAD: Final = 0.06
+TAIL: Final = 0.20
+#: What the settings may be.
+RATES: Final = (0.3, 3.0)
+PITCHES: Final = (-12.0, 12.0)
+VOLUMES: Final = (0.0, 4.0)
+#: Above this level, samples are bent towards 1 instead of being cut off.
+_KNEE: Final = 0.8
+#: Seconds over which the edges of a piece of sound are faded, against clicks.
+_FADE: Final = 0.004
+
+
+def speak(
+    text: str,
+    voice: str = DEFAULT_VOICE,
+    settings: SpeechSettings | None = None,
+    *,
+    offline: bool = False,
+    cache: bool = True,
+) -> Speech:
+    """Speak ``text``.
+
+    Args:
+        text: What the user typed; ``[pause 500ms]`` is silence of that length.
+        voice: ``edge:<name>``, ``espeak:<name>`` or a bare name of either.
+        settings: Rate, pitch, volume, pronunciations.
+        offline: Never ask the network: the embedded voice nearest in language and gender speaks for a network voice.
+        cache: Take the speech from the cache, and keep it there.
+
+    Returns:
+        Speech whose `words` are the words as written and whose `notes` say which fallback was taken, if any.
+
+    Raises:
+        VoiceError: The voice is unknown, or no voice could speak.
+        InputError: There is nothing to say, or a setting is out of range.
+    """
+    settings = settings or SpeechSettings()
+    _check(settings)
+    chosen = resolve_voice(voice, offline)
+    segments = normalise(text, chosen.language, settings.pronunciations)
+    if not chosen.cloud:
+        return _speak_kept(EspeakEngine(), chosen, text, segments, settings, cache)
+    kept = speech_cache.load(text, chosen.name, settings) if cache else None
+    if kept is not None:
+        return kept
+    reason = "the network is switched off"
+    if not offline:
+        try:
+            return _speak_kept(EdgeEngine(), chosen, text, segments, settings, cache)
+        except Unreachable as e:
+            reason = e.what.rstrip(".")
+    substitute = espeak_voices.nearest(chosen.language, chosen.gender)
+    note = (
+        f"The network voice {chosen.name.partition(':')[2]} does not speak: {reason}. "
+        f"The embedded voice {substitute.name} speaks instead."
+    )
+    foreign = chosen.language.split("-")[0].lower() != substitute.language.split("-")[0].lower()
+    if foreign:
+        note += f" It knows no {chosen.language}."
+    (_log.info if offline else _log.warning)(note)
+    if foreign:
+        segments = normalise(text, substitute.language, settings.pronunciations)
+    speech = _speak_kept(EspeakEngine(), substitute, text, segments, settings, cache)
+    return replace(speech, notes=(*speech.notes, note))
+
+
+def _check(settings: SpeechSettings) -> None:
+    for name, value, (low, high) in (
+        ("rate", settings.rate, RATES),
+        ("pitch", settings.pitch, PITCHES),
+        ("volume", settings.volume, VOLUMES),
+    ):
+        if not low <= value <= high:
+            raise InputError(f"The {name} {value:g} is out of range.", f"Give a {name} from {low:g} to {high:g}.")
+
+
+def _speak_kept(
+    engine: SpeechEngine, voice: Voice, text: str, segments: Sequence[Segment], settings: SpeechSettings, cache: bool
+) -> Speech:
+    kept = speech_cache.load(text, voice.name, settings) if cache else None
+    if kept is not None:
+        return kept
+    speech = _speak_segments(engine, voice, text, segments, settings)
+    if cache:
+        speech_cache.store(speech, text, voice.name, settings)
+    return speech
+
+
+def _speak_segments(
+    engine: SpeechEngine, voice: Voice, text: str, segments: Sequence[Segment], settings: SpeechSettings
+) -> Speech:
+    """Speak each segment and put the commanded pauses between them."""
+    name = voice.name.partition(":")[2]
+    parts: list[Samples] = []
+    words: list[Span] = []
+    phones: list[Span] = []
+    notes: list[str] = []
+    rate = length = 0
+    silence = LEAD
+    for segment in segments:
+        if not any(c.isalnum() for c in segment.spoken):
+            silence += segment.pause
+            continue
+        speech = engine.speak(segment.spoken, name, settings)
+        rate = speech.rate
+        gap = np.zeros(round(silence * rate), np.float32)
+        start = (length + len(gap)) / rate
+        _extend(phones, length / rate, start)
+        words += [Span(s + start, e + start, w) for s, e, w in written_spans(segment, speech.words)]
+        for s, e, phone in speech.phones:
+            _add(phones, s + start, e + start, phone)
+        notes += [n for n in speech.notes if n not in notes]
+        parts += [gap, _faded(speech.samples, rate)]
+        length += len(gap) + len(speech.samples)
+        silence = segment.pause
+    if not rate:
+        raise VoiceError("The voice said nothing.", "Give a text with words of the voice's language.")
+    parts.append(np.zeros(round((silence + TAIL) * rate), np.float32))
+    samples = _quantised(np.concatenate(parts), settings.volume)
+    _extend(phones, length / rate, len(samples) / rate)
+    return Speech(
+        samples=samples,
+        rate=rate,
+        words=tuple(words),
+        phones=tuple(phones),
+        text=text,
+        voice=voice.name,
+        notes=tuple(notes),
+    )
+
+
+def _add(phones: list[Span], start: float, end: float, label: str) -> None:
+    if end <= start:
+        return
+    if phones and not phones[-1].label and not label:
+        phones[-1] = Span(phones[-1].start, end, "")
+    else:
+        phones.append(Span(phones[-1].end if phones else start, end, label))
+
+
+def _extend(phones: list[Span], start: float, end: float) -> None:
+    _add(phones, start, end, "")
+
+
+def _faded(samples: Samples, rate: int) -> Samples:
+    n = min(round(_FADE * rate), len(samples) // 2)
+    out = samples.copy()
+    if n:
+        ramp = np.linspace(0, 1, n, dtype=np.float32)
+        out[:n] *= ramp
+        out[-n:] *= ramp[::-1]
+    return out
+
+
+def _quantised(samples: Samples, volume: float) -> Samples:
+    """Volume applied, loud peaks bent below 1, and 16-bit values, so that kept speech equals fresh speech."""
+    if volume != 1:
+        samples = samples * np.float32(volume)
+    loud = np.abs(samples) > _KNEE
+    if loud.any() and (volume > 1 or np.abs(samples).max() > 1):
+        room = 1 - _KNEE
+        bent = _KNEE + room * np.tanh((np.abs(samples[loud]) - _KNEE) / room)
+        samples = samples.copy()
+        samples[loud] = np.sign(samples[loud]) * bent
+    out: Samples = np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int16).astype(np.float32) / np.float32(
+        32767
+    )
+    return out

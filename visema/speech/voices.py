@@ -1,0 +1,65 @@
+"""Every voice that can be chosen, and the one that a name means."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Final
+
+from visema.errors import VoiceError
+from visema.speech import edge_voices, espeak_voices
+from visema.speech.types import Voice
+
+DEFAULT_VOICE: Final = "en-US-JennyNeural"
+_EDGE_NAME: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})+-\w+Neural", re.IGNORECASE)
+
+
+def list_voices(language: str | None = None, offline: bool = False) -> list[Voice]:
+    """Voices, by language and name; the network voices first.
+
+    Args:
+        language: Only those of this language: ``en``, ``en-US`` or an English name such as ``French``.
+        offline: Do not ask the network for its voices; the list that came with the program serves.
+    """
+    voices = [*edge_voices.list_voices(offline), *espeak_voices.list_voices()]
+    if language:
+        voices = [v for v in voices if speaks(v, language)]
+    return sorted(voices, key=lambda v: (v.language.lower(), not v.cloud, v.name))
+
+
+def speaks(voice: Voice, language: str) -> bool:
+    """Whether ``voice`` is of ``language``, a tag or the beginning of one, or a word of the voice's label."""
+    wanted, tag = language.lower().replace("_", "-"), voice.language.lower()
+    return (
+        tag == wanted or tag.startswith(wanted + "-") or (len(wanted) > 3 and voice.label.lower().startswith(wanted))
+    )
+
+
+def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
+    """The voice that a user means by ``name``.
+
+    Args:
+        name: ``edge:<name>``, ``espeak:<name>``, ``espeak`` alone for its default, or a bare name of either.
+        offline: Do not ask the network whether it has the voice.
+
+    Raises:
+        VoiceError: No such voice; the hint names similar ones.
+    """
+    name = name.strip() or DEFAULT_VOICE
+    engine, colon, rest = name.partition(":")
+    if engine.lower() == espeak_voices.ENGINE:
+        return espeak_voices.find(rest)
+    if colon and engine.lower() != edge_voices.ENGINE:
+        raise VoiceError(
+            f"There is no voice engine '{engine}'.", "Use edge:<name> or espeak:<name>; --list-voices shows them."
+        )
+    own = rest if colon else name
+    if colon or _EDGE_NAME.fullmatch(own):
+        return edge_voices.find(own, offline)
+    try:
+        return espeak_voices.find(own)
+    except VoiceError as e:
+        names = [v.name.partition(":")[2] for v in list_voices(offline=True)]
+        similar = difflib.get_close_matches(own, names, 3, 0.6)
+        hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+        raise VoiceError(f"There is no voice '{own}'.", f"{hint}--list-voices shows them all.") from e
