@@ -241,7 +241,7 @@ class _Eye:
 
     def _lash_cover(self, below: FloatArray, k: float) -> FloatArray:
         eye = self._eye
-        thick = 0.011 + 0.30 * self._pixel
+        thick = self._lashes.line
         line = np.exp(-((np.minimum(below, 0) / thick) ** 2) - (np.maximum(below, 0) / (1.25 * thick)) ** 2)
         line *= smoothstep(-0.02, 0.16, eye.to_outer) * (1 - smoothstep(0.90, 1.0, eye.to_outer))
         line *= (eye.x > eye.ends[0]) & (eye.x < eye.ends[1])

@@ -6,6 +6,7 @@ and the landmarks of every frame follow from it without looking at a picture aga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,15 +24,15 @@ FACE_OVAL = [
 ]
 _CHIN = 152
 #: The head moves as one inside the outline widened by this, and the motion has faded at this distance (in U).
-_RIGID, _FADED = 0.25, 2.1
+_RIGID, _FADED = 0.25, 1.7
 #: At the top and the sides motion fades within this part of the shorter side.
 _BORDER = 0.16
 #: Breathing out: the shoulders sink by so much of U, and draw in by so much of their distance from the middle.
 _SINK, _NARROW = 0.030, 0.006
 #: Neighbouring pixels are stretched or squeezed by no more than this; a head near the border moves less instead.
 _MAX_STRAIN = 0.10
-#: Less than this (pixels) counts as not moving.
-_STILL_PX = 0.02
+#: Less than this (pixels) counts as not moving; what moves is looked for in bands of so many rows of cells.
+_STILL_PX, _BAND = 0.03, 6
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,32 @@ class HeadField:
         across, down = np.diff(displacement, axis=2), np.diff(displacement, axis=1)
         return float(max(np.abs(across).max(), np.abs(down).max())) / self.step
 
-    def moving_box(self, displacement: FloatArray) -> Box:
-        """The rectangle outside which nothing moves in any frame of ``displacement``."""
+    def moving_boxes(self, displacement: FloatArray, also: Sequence[Box] = ()) -> list[Box]:
+        """Rectangles, one above the other, outside which nothing moves in any frame of ``displacement``.
+
+        Args:
+            displacement: As `displacement` gives it.
+            also: What must lie within them too.
+        """
         w, h = self.size
         moving = np.abs(displacement).max(axis=(0, 3)) > _STILL_PX
-        if not moving.any():
-            return Box(0, 0, 0, 0)
-        rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
-        x0, x1 = int(columns[0] - 1) * self.step + self.origin, int(columns[-1] + 2) * self.step + self.origin
-        y0, y1 = int(rows[0] - 1) * self.step + self.origin, int(rows[-1] + 2) * self.step + self.origin
-        return Box(max(0, x0), max(0, y0), min(w, x1), min(h, y1))
+        for x0, y0, x1, y1 in (np.array(b) - self.origin for b in also):
+            moving[y0 // self.step : -(-y1 // self.step), x0 // self.step : -(-x1 // self.step)] = True
+        boxes = []
+        for row in range(0, len(moving), _BAND):
+            columns = np.flatnonzero(moving[max(0, row - 1) : row + _BAND + 1].any(0))
+            y0, y1 = row * self.step + self.origin, (row + _BAND) * self.step + self.origin
+            if not len(columns) or y1 <= 0 or y0 >= h:
+                continue
+            x0, x1 = int(columns[0] - 1) * self.step + self.origin, int(columns[-1] + 2) * self.step + self.origin
+            boxes.append(Box(max(0, x0), max(0, y0), min(w, x1), min(h, y1)))
+        return boxes
 
-    def source_map(self, displacement: FloatArray, box: Box) -> FloatArray:
-        """Where each pixel of ``box`` comes from, (height, width, 2) pixels of the photo, for one frame's grid."""
+    def source_map(self, displacement: FloatArray, box: Box, scale: int = 1) -> FloatArray:
+        """Where each pixel of ``box`` comes from, (height, width, 2), for one frame's grid.
+
+        In pixels of the photo times ``scale``.
+        """
         st, origin = self.step, self.origin
         # one cell more on every side: the outer half cell of a resized grid is flat
         c0, c1 = (box.x0 - origin) // st - 1, (box.x1 - origin - 1) // st + 2
@@ -88,6 +102,7 @@ class HeadField:
         came_from = -displacement[r0:r1, c0:c1]
         came_from[..., 0] += x
         came_from[..., 1] += y[:, None]
+        came_from *= scale
         full = cv2.resize(came_from, ((c1 - c0) * st, (r1 - r0) * st), interpolation=cv2.INTER_LINEAR)
         left, top = box.x0 - origin - c0 * st, box.y0 - origin - r0 * st
         return np.asarray(full[top : top + box.height, left : left + box.width])

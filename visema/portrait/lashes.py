@@ -17,6 +17,8 @@ _SUPERSAMPLE, _BITS = 4, 4
 _PER_PIXEL, _FEWEST, _MOST = 0.62, 12, 44
 #: Of an upper lash's length, how much points down (negative: up) with the eye open, and how much that turns.
 _UP, _TURN = -1.0, 1.78
+#: Area of lashes per eye width of lid from which on a lash line is drawn in full; the part of it that is drawn.
+_FULL_MASS, _DRAWN_MASS = 0.08, 0.55
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,18 @@ class Lashes:
     Attributes:
         colour: (3,) BGR.
         strength: 0-1, how dark the lash line is against the skin: low on a face without visible lashes.
+        line: Half thickness of the lash line, in eye widths.
+        hair: Thickness of a lash at its root, in eye widths.
+        count: Lashes drawn.
         length_x: Places along the eye, in eye widths.
         length: Length of lashes there, in eye widths.
     """
 
     colour: FloatArray
     strength: float
+    line: float
+    hair: float
+    count: int
     length_x: FloatArray
     length: FloatArray
 
@@ -57,8 +65,16 @@ def measure_lashes(eye: EyeShape, image: FloatArray, skin: LidSkin) -> Lashes:
     kernel = np.exp(-((np.arange(-3, 4) / 1.2) ** 2) / 2)
     length = np.convolve(np.pad(length, 3, "edge"), kernel / kernel.sum(), "valid")
     length = np.clip(1.2 * length, 0.06, 0.15)
+    lid = (eye.x > 0.2) & (eye.x < 0.9) & (above > -0.2) & (above < 0.03)
+    mass = float(skin.lash[lid].sum()) / (0.7 * eye.width * eye.height)  # area of lashes per eye width of lid
+    line = 0.011 + 0.30 / eye.height
+    count = int(np.clip(_PER_PIXEL * eye.width, _FEWEST, _MOST))
+    # hairs too thin for the pixels would vanish: the drawn ones cover together what the photo's do
+    left_over = _DRAWN_MASS * mass - 1.35 * line
+    hair = float(np.clip(left_over / (0.5 * count * float(length.mean())), 0.010, 0.026))
+    strength *= float(np.clip(mass / _FULL_MASS, 0.4, 1))
     f32 = np.float32
-    return Lashes((colour * 0.9).astype(f32), strength, places.astype(f32), length.astype(f32))
+    return Lashes((colour * 0.9).astype(f32), strength, line, hair, count, places.astype(f32), length.astype(f32))
 
 
 def draw_lashes(eye: EyeShape, lashes: Lashes, closure: float) -> FloatArray:
@@ -66,7 +82,7 @@ def draw_lashes(eye: EyeShape, lashes: Lashes, closure: float) -> FloatArray:
     rng = np.random.default_rng(3)
     h, w = eye.x.shape
     mask = np.zeros((h * _SUPERSAMPLE, w * _SUPERSAMPLE), np.uint8)
-    count = int(np.clip(_PER_PIXEL * eye.width, _FEWEST, _MOST))
+    count = lashes.count
     place = (np.arange(count) + 0.5 + rng.uniform(-0.35, 0.35, count)) / count
     place = 0.10 + 0.90 * np.clip(place, 0, 1) ** 0.85  # 0 at the inner end, 1 at the outer
     left, right = eye.ends
@@ -82,7 +98,7 @@ def draw_lashes(eye: EyeShape, lashes: Lashes, closure: float) -> FloatArray:
     root = np.stack([x, eye.edge(x, closure)], axis=1)
     points = eye.pixels(root[:, 0] + stroke[..., 0], root[:, 1] + stroke[..., 1]) - np.array(eye.box[:2])
     points = ((points + 0.5) * _SUPERSAMPLE * 2**_BITS).astype(np.int32)
-    thick = max(1.0, 0.011 * eye.width * _SUPERSAMPLE)
+    thick = max(1.0, lashes.hair * eye.width * _SUPERSAMPLE)
     for j in range(5):
         width, grey = max(1, round(thick * (1 - 0.19 * j))), 255 * (1 - 0.13 * j)
         for start, end in zip(points[j].tolist(), points[j + 1].tolist(), strict=True):

@@ -14,8 +14,8 @@ from visema.face.track import FaceTrack
 from visema.portrait.blink import OPEN, Blink
 from visema.portrait.field import calmed, head_field
 from visema.portrait.motion import IdleMotion, idle_motion
-from visema.portrait.still import FineStill
-from visema.types import Box, FloatArray, Image
+from visema.portrait.still import SCALE, FineStill
+from visema.types import FloatArray, Image
 
 #: Default length of a loop, as long as one can be watched without seeing it repeat and still be sent at once.
 SECONDS = 8.0
@@ -63,21 +63,16 @@ class PortraitLoop:
         still, state = FineStill(self.photo), OPEN
         gaze = self.motion.gaze * self._field.unit
         grids = self._field.displacement(self._head)
-        box = _union([self._field.moving_box(grids), *self._blink.boxes])
+        boxes = self._field.moving_boxes(grids, self._blink.boxes)
         for grid, closure, aim in zip(grids, self.motion.closure, gaze, strict=True):
             if (wanted := self._blink.state(float(closure), aim)) != state:
                 state = wanted
                 for eye_box, pixels in self._blink.draw(state):
                     still.put(pixels, eye_box)
             frame = self.photo.copy()
-            if box.width:
-                frame[box.y0 : box.y1, box.x0 : box.x1] = still.sample(self._field.source_map(grid, box))
+            for box in boxes:
+                frame[box.y0 : box.y1, box.x0 : box.x1] = still.sample(self._field.source_map(grid, box, SCALE))
             yield frame
-
-
-def _union(boxes: list[Box]) -> Box:
-    boxes = [b for b in boxes if b.width and b.height] or [Box(0, 0, 0, 0)]
-    return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
 
 
 def make_loop(

@@ -12,8 +12,8 @@ from visema.types import FloatArray
 YAW, PITCH, ROLL, SWAY, BOB, BREATH = range(6)
 N_HEAD = 6
 
-#: Peak of a held pose: yaw 2, pitch 1, roll 0.7 degrees; sideways and vertical shift of the head in U.
-_PEAK = np.array([*np.radians([2.0, 1.0, 0.7]), 0.022, 0.012])
+#: Peak of a held pose: yaw 2, pitch 1, roll 0.6 degrees; sideways and vertical shift of the head in U.
+_PEAK = np.array([*np.radians([2.0, 1.0, 0.6]), 0.014, 0.010])
 #: Part of the peak that held poses take; slow drift takes the rest, so that the head is never frozen.
 _HELD = 0.78
 #: A pose is held for 0.9-2.2 s; going to the next takes 0.6-1.1 s (minimum-jerk, as people move).

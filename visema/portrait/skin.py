@@ -14,6 +14,8 @@ from visema.types import FloatArray
 
 _LUMA = np.array([0.114, 0.587, 0.299], np.float32)
 _FILL_SCALES = (0.03, 0.06, 0.11, 0.2, 0.38, 0.8)
+#: How much of the colour above the lashes the lid takes over; the rest of it is taken to be lashes and shade.
+_MAKE_UP = 0.6
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,10 @@ def _with_make_up(
     strip = (above > -0.15) & (above < -0.05) & (eye.x > 0.2) & (eye.x < 0.8)
     if strip.sum() < 12:
         return fill
-    plain, shown = fill[strip], clean[strip]
-    lighter = luma(shown) >= np.percentile(luma(shown), 50)  # the darker half is lashes and the crease's shadow
-    ratio = shown[lighter].mean(0) / np.maximum(plain[lighter].mean(0), 8)
-    ratio = np.clip(1 + 0.55 * (ratio - 1), 0.6, 1.05)
-    bell = np.clip(1 - np.abs(2 * eye.along - 1) ** 2.4, 0, 1) * smoothstep(-0.34, -0.06, above)
+    ratio = np.median(clean[strip], axis=0) / np.maximum(np.median(fill[strip], axis=0), 8)
+    ratio = np.clip(1 + _MAKE_UP * (ratio - 1), 0.6, 1.05)
+    bell = np.clip(1 - np.abs(2 * eye.along - 1) ** 2.4, 0, 1) * smoothstep(-0.36, -0.08, above)
+    bell *= 0.55 + 0.45 * smoothstep(0, 1, above / np.maximum(eye.closing - eye.upper, 0.05))  # strongest at the edge
     bell *= 1 - smoothstep(-0.02, 0.06, eye.y - eye.closing)
     return np.asarray(fill * (1 + bell[..., None] * (ratio - 1)), np.float32)
 

@@ -13,10 +13,16 @@ from visema.types import Box, FloatArray, Image
 AnyNumber = TypeVar("AnyNumber", np.uint8, np.float32)
 _NO_SECOND_MAP = np.empty(0, np.float32)
 
-#: Half-sample shift: a windowed sinc of 8 taps, its response lifted a little near the end of the band to make up for
-#: what the linear interpolation that follows takes away.
-_HALF = np.array([-0.0105, 0.0465, -0.1437, 0.6077, 0.6077, -0.1437, 0.0465, -0.0105])
+_TAPS = np.arange(-3.5, 4)
+#: Half-sample shift: a windowed sinc of 8 taps.
+_SINC = np.sinc(_TAPS) * np.cos(np.pi * _TAPS / 9) ** 2
+#: It is sharpened by so much, to make up for what the linear interpolation that follows takes away: the Laplacian of
+#: a moved picture is on average .92-1.0 of the still's, at the worst fraction of a pixel .84 (without: .84-.95, .77).
+_LIFT = 0.06
+_HALF = np.convolve(_SINC / _SINC.sum(), [-_LIFT, 1 + 2 * _LIFT, -_LIFT], "same")
 _REACH = 4
+#: A `FineStill` has so many pixels for one of the photo, across and down.
+SCALE = 2
 
 
 def resample(image: NDArray[AnyNumber], source: FloatArray, how: int = cv2.INTER_LINEAR) -> NDArray[AnyNumber]:
@@ -41,8 +47,8 @@ class FineStill:
         self._fine = _doubled(image)
 
     def sample(self, source: FloatArray) -> Image:
-        """The pixels at ``source`` (h, w, 2), in pixels of the photo."""
-        return resample(self._fine, source * 2)
+        """The pixels at ``source`` (h, w, 2), in pixels of the photo times `SCALE`."""
+        return resample(self._fine, source)
 
     def put(self, pixels: Image, box: Box) -> None:
         """Replace the photo's pixels in ``box``."""
