@@ -99,6 +99,10 @@ class BaseFrames:
         """See `MouthEngine.region`."""
         return Box(*(int(v) for v in self._boxes[index])) if self._drawn[index] else None
 
+    def landmarks(self, index: int) -> FloatArray:
+        """(478, 3) pixels."""
+        return np.asarray(self._track.landmarks[index], np.float32)
+
     def frame(self, index: int) -> BaseFrame:
         """What is known of a frame."""
         number, i = divmod(index, BLOCK)

@@ -136,6 +136,19 @@ def displacement_fields(x: Floats, y: Floats, side: Side, lips: Lips, pitch_slop
     )
 
 
+def closing_share(x: Floats, y: Floats, side: Side, lips: Lips) -> Floats:
+    """Share of a gap that the jaw leaves open by which each point moves down to shut it."""
+    edge = np.interp(x, lips.x, lips.upper if side == "upper" else lips.lower)
+    if side == "upper":
+        return np.asarray(0.5 * (1 - smoothstep(0, 0.36, np.maximum(edge - y, 0))))
+    return np.asarray(-0.5 * (1 - smoothstep(0, 0.45, np.maximum(y - edge, 0))))
+
+
+def pitch_slope(rotations: Floats) -> float:
+    """See `displacement_fields`; the usual one of (n, 3, 3) turns."""
+    return float(np.median(rotations[:, 1, 2] / rotations[:, 1, 1]))
+
+
 def _place(x: Floats, y: Floats, side: Side, lips: Lips) -> _Place:
     s = np.abs(x - lips.inner_centre) / lips.inner_half_width
     v = y - np.interp(x, lips.x, lips.upper if side == "upper" else lips.lower)

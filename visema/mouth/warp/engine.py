@@ -10,11 +10,11 @@ from visema.face.track import FaceTrack
 from visema.mouth.engine import Rig
 from visema.mouth.warp.bases import BaseFrame, BaseFrames
 from visema.mouth.warp.cavity import layer_origin
-from visema.mouth.warp.displacement import JAW, pose_weights
+from visema.mouth.warp.displacement import JAW, SIDES, closing_share, displacement_fields, pitch_slope, pose_weights
 from visema.mouth.warp.field import CoarseMaps
 from visema.mouth.warp.interior import Interior
 from visema.mouth.warp.lips import MIDDLE, N_COLUMNS
-from visema.mouth.warp.material import build_material
+from visema.mouth.warp.material import build_material, choose_vertices
 from visema.mouth.warp.points import step
 from visema.mouth.warp.raster import Bytes, affine, blur, mix, polygon, unit_share
 from visema.mouth.warp.rig import learn_face, pack, unpack
@@ -79,6 +79,31 @@ class WarpEngine:
         if shows > 0:
             self._put_inside(out, frame, pose, float(weights[JAW]), upper, lower, shows)
         return out
+
+    def moved_points(self, index: int, pose: FloatArray) -> FloatArray:
+        """Where the mesh's vertices lie in a drawn frame.
+
+        Args:
+            index: Loop frame index.
+            pose: (N_FIELDS,) articulation.
+
+        Returns:
+            (478, 2) pixels of the loop's frame.
+        """
+        frame, lips = self._frames.frame(index), self._face.lips
+        weights = pose_weights(pose, self._face.jaw_gain, frame.width) + frame.rest_weights
+        x, y = lips.points[:, 0], lips.points[:, 1]
+        left = 0.0 if frame.left_open is None else np.interp(x, self._material.x, frame.left_open)
+        slope = pitch_slope(self._face.rotations)
+        moved = []
+        for side in SIDES:
+            field = np.tensordot(weights, displacement_fields(x, y, side, lips, slope), 1)
+            field[:, 1] += left * closing_share(x, y, side, lips)
+            moved.append(field)
+        lower = choose_vertices(lips, self._face.rotations)[1]
+        lower = np.r_[lower, np.zeros(len(x) - len(lower), bool)]
+        shift = np.where(lower[:, None], moved[1], moved[0]) @ frame.matrix.T
+        return np.asarray(self._frames.landmarks(index)[:, :2] + shift, np.float32)
 
     def _edges(self, frame: BaseFrame, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The opening's upper and lower edge in the region, (N_COLUMNS, 2) pixels, each cut a little into its lip."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visema.mouth.warp.displacement import N_WEIGHTS, ROLLS, SIDES, displacement_fields, pose_weights
+from visema.mouth.warp.displacement import (
+    N_WEIGHTS,
+    ROLLS,
+    SIDES,
+    closing_share,
+    displacement_fields,
+    pitch_slope,
+    pose_weights,
+)
 from visema.mouth.warp.lips import MIDDLE, Lips, hat_matrix
 from visema.mouth.warp.points import (
     INNER_CORNERS,
@@ -71,12 +79,12 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
     y = np.arange(TOP, BOTTOM + 1e-6, STEP)
     grid_x, grid_y = np.meshgrid(x, y)
     nodes = np.stack([grid_x.ravel(), grid_y.ravel()], 1)
-    vertices, is_lower, is_upper = _choose_vertices(lips, rotations)
+    vertices, is_lower, is_upper = choose_vertices(lips, rotations)
     centres = lips.points[vertices, :2]
     common = thin_plate(nodes, centres, COMMON_SMOOTHING)
     beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)[:, None]
     operators, fields, edge_fields, closing = [], [], [], []
-    slope = float(np.median(rotations[:, 1, 2] / rotations[:, 1, 1]))
+    slope = pitch_slope(rotations)
     for side, other in zip(SIDES, (is_lower, is_upper), strict=True):
         used = ~other[vertices]
         own = np.zeros((len(nodes), len(vertices)))
@@ -87,12 +95,7 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
         at_edge = displacement_fields(lips.x, edge, side, lips, slope).reshape(N_WEIGHTS, -1)
         at_edge[ROLLS] = 0
         edge_fields.append(at_edge)
-        v = grid_y - np.interp(grid_x, lips.x, edge)
-        inside = np.maximum(0, -v if side == "upper" else v)
-        share = (
-            0.5 * (1 - smoothstep(0, 0.36, inside)) if side == "upper" else -0.5 * (1 - smoothstep(0, 0.45, inside))
-        )
-        closing.append(share.ravel())
+        closing.append(closing_share(grid_x, grid_y, side, lips).ravel())
     columns = np.zeros((len(x), len(lips.x)))
     between = (x >= lips.x[0]) & (x <= lips.x[-1])
     columns[between] = hat_matrix(x[between], lips.x)
@@ -109,7 +112,7 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
     )
 
 
-def _choose_vertices(lips: Lips, rotations: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+def choose_vertices(lips: Lips, rotations: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
     """The vertices to use, and which of all belong to the lower and to the upper lip alone."""
     points = lips.points[:N_SKIN]
     outward = points - np.array([0, -0.6, 1.0])
@@ -153,7 +156,7 @@ def thin_plate(at: Floats, centres: Floats, smoothing: float) -> Floats:
 def jaw_gain_of(lips: Lips, pose: FloatArray, opening: float, rotation: Floats) -> float:
     """The scale of the jaw at which ``pose`` opens the lips by ``opening`` (U) in the picture of a head so turned."""
     down = rotation[:2, 1] / np.linalg.norm(rotation[:2, 1])
-    slope = float(rotation[1, 2] / rotation[1, 1])
+    slope = pitch_slope(rotation[None])
     upper, lower = (
         displacement_fields(lips.x, edge, side, lips, slope)[:, MIDDLE]
         for side, edge in zip(SIDES, (lips.upper, lips.lower), strict=True)
