@@ -1,0 +1,77 @@
+"""The HTTP application: the Gradio page at ``/ui`` and our own addresses beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visema.paths import cache_dir
+from visema.web.house import House
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from visema.avatar import Avatar
+
+#: The largest file that Setup and the gallery take.
+MAX_UPLOAD = "500mb"
+
+
+def create_app(
+    avatar: Avatar, *, cache: Path | None = None, voice: str | None = None, offline: bool = False
+) -> FastAPI:
+    """The application, ready for an ASGI server.
+
+    Args:
+        avatar: Who is on stage when a visitor comes.
+        cache: Folder of the avatars that the gallery shows; None takes `visema.paths.cache_dir`.
+        voice: Chosen when a visitor comes; None chooses by the browser's language.
+        offline: Never ask a cloud voice.
+    """
+    house = House(avatar, cache or cache_dir(), voice, offline=offline)
+    # Read by Gradio when it is imported and when its parts are made.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(house.temp.path)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from visema.web.actions import wire
+    from visema.web.page import asset, build, translations
+    from visema.web.routes import add_routes
+    from visema.web.texts import text
+    from visema.web.theme import page_theme
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        house.close()
+
+    app = FastAPI(title="Visema", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.house = house
+    add_routes(app, house)
+    t = translations()
+    page, parts = build(t, text("title", "en"))
+    wire(page, parts, house)
+    page.queue(default_concurrency_limit=8, max_size=256)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/ui",
+        i18n=t,
+        theme=page_theme(),
+        css=asset("style.css"),
+        head='<link rel="icon" href="../favicon.ico" type="image/svg+xml">',
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=MAX_UPLOAD,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+    )
+    return app

@@ -1,0 +1,183 @@
+"""What all visitors share: the avatars, the idle pictures, the voices, the temporary folder, and who is here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visema.errors import AvatarError
+from visema.web.idle import IdleLoops, edition, encode_jpeg
+from visema.web.temp import TempFolder
+from visema.web.viewer import Viewer
+from visema.web.voice_choice import pick
+
+if TYPE_CHECKING:
+    from visema.avatar import Avatar
+    from visema.speech.types import Voice
+    from visema.stage.events import Event
+    from visema.stage.performer import Performer
+    from visema.web.clock import BrowserClock
+
+log = logging.getLogger(__name__)
+
+#: Threads that wait for talking avatars' pictures and encode idle ones; more talkers than this take turns.
+MAX_THREADS = 64
+#: A talking picture that takes longer than this is waited for anew, so that a stop is noticed.
+PICTURE_TIMEOUT_S = 0.25
+#: The longest text that the page takes, in characters: about six minutes of speech.
+MAX_TEXT = 5000
+
+
+class House:
+    """One page's worth of shared things.
+
+    Args:
+        avatar: Who is on stage when a visitor comes.
+        cache: Folder of the avatars.
+        voice: Chosen when a visitor comes; None chooses by the browser's language.
+        offline: No cloud voice is asked.
+    """
+
+    def __init__(self, avatar: Avatar, cache: Path, voice: str | None = None, *, offline: bool = False) -> None:
+        self.cache = cache
+        self.voice = voice
+        self.offline = offline
+        self.temp = TempFolder()
+        self.idle = IdleLoops()
+        self._first = avatar
+        self._loaded: dict[str, Avatar] = {avatar.id: avatar}
+        self._lock = threading.Lock()
+        self._viewers: dict[str, Viewer] = {}  # by Gradio's name for the browser's tab
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="picture")
+
+    # -- avatars --------------------------------------------------------------------------------------------------
+
+    def avatar(self, avatar_id: str) -> Avatar:
+        """An avatar by its id, read once.
+
+        Raises:
+            AvatarError: It does not exist or is damaged.
+        """
+        from visema.avatar import ID, Avatar
+
+        if not ID.fullmatch(avatar_id):
+            raise AvatarError("There is no such avatar.", "Reload the page to see those that are left.")
+        with self._lock:
+            if avatar_id not in self._loaded:
+                self._loaded[avatar_id] = Avatar.load(self.cache / avatar_id)
+            return self._loaded[avatar_id]
+
+    def keep(self, avatar: Avatar) -> None:
+        """Take in an avatar that was made, imported or renamed."""
+        with self._lock:
+            self._loaded[avatar.id] = avatar
+            if avatar.id == self._first.id:
+                self._first = avatar
+        self.idle.forget(avatar.id)
+
+    def drop(self, avatar_id: str, successor: Avatar) -> None:
+        """An avatar was deleted: whoever watches it gets ``successor``."""
+        with self._lock:
+            self._loaded.pop(avatar_id, None)
+            if self._first.id == avatar_id:
+                self._first = successor
+            watching = [viewer for viewer in self._viewers.values() if viewer.avatar.id == avatar_id]
+        for viewer in watching:
+            viewer.switch(successor)
+        self.idle.forget(avatar_id)
+
+    def first_voice(self, language: str, voices: Sequence[Voice]) -> str:
+        """The voice that is chosen when a visitor comes, for a browser of ``language``."""
+        from visema.speech.voices import resolve_voice
+
+        return resolve_voice(self.voice, self.offline).name if self.voice else pick(voices, language)
+
+    # -- visitors -------------------------------------------------------------------------------------------------
+
+    def viewer(self, tab: str, language: str = "en") -> Viewer:
+        """The visitor in a browser's tab; a new one where it is not known."""
+        with self._lock:
+            viewer = self._viewers.get(tab)
+            if viewer is None:
+                viewer = self._viewers[tab] = Viewer(self._first, language, self._hire)
+            return viewer
+
+    def by_token(self, token: str) -> Viewer | None:
+        """The visitor whose page knows ``token``."""
+        with self._lock:
+            return next((viewer for viewer in self._viewers.values() if viewer.token == token), None)
+
+    def leave(self, tab: str) -> None:
+        """The tab was closed."""
+        with self._lock:
+            viewer = self._viewers.pop(tab, None)
+        if viewer:
+            viewer.close()
+
+    @property
+    def visitors(self) -> int:
+        """How many are here."""
+        return len(self._viewers)
+
+    def close(self) -> None:
+        """Everybody out, lights off."""
+        for tab in list(self._viewers):
+            self.leave(tab)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.temp.remove()
+
+    def _hire(
+        self, avatar: Avatar, start: int, clock: Callable[[int], BrowserClock], listener: Callable[[Event], None]
+    ) -> Performer:
+        from visema.speech.speak import speak
+        from visema.stage.performer import Performer
+
+        speaker = partial(speak, offline=self.offline)
+        return Performer(avatar, clock=clock, on_event=listener, speaker=speaker, start=start)
+
+    # -- pictures -------------------------------------------------------------------------------------------------
+
+    async def watch(self, viewer: Viewer) -> AsyncIterator[tuple[str, str]]:
+        """What a visitor sees from now on: the address of the picture and the message for the page's script."""
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(woken.set)
+
+        viewer.wake = wake
+        version, message = 0, ""
+        url = shown = ""
+        while not viewer.closed:
+            changed = version != viewer.version
+            if changed:
+                version = viewer.version
+                message = viewer.message()
+            if viewer.talking:
+                picture = await loop.run_in_executor(
+                    self._threads, viewer.live_picture, PICTURE_TIMEOUT_S, encode_jpeg
+                )
+                url = picture or url
+            else:
+                url = await self._idle_url(viewer)
+            if changed or url != shown:
+                shown = url
+                yield url, message
+            if not viewer.talking and version == viewer.version:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(woken.wait(), viewer.idle_wait())
+            woken.clear()
+
+    async def _idle_url(self, viewer: Viewer) -> str:
+        avatar, index = viewer.avatar, viewer.idle_index()
+        if not self.idle.cached(avatar, index):  # decoding takes a while: not in the event loop
+            await asyncio.get_running_loop().run_in_executor(self._threads, self.idle.jpeg, avatar, index)
+        return f"../avatars/{avatar.id}/idle/{edition(avatar)}/{index}.jpg"

@@ -1,0 +1,161 @@
+"""What the page's save, setup and gallery parts do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from visema.speech.types import SpeechSettings
+from visema.web import gallery, making, saving
+from visema.web.background import Job
+
+if TYPE_CHECKING:
+    from visema.web.house import House
+    from visema.web.page import Parts
+    from visema.web.viewer import Viewer
+
+Visitor = Callable[[gr.Request], "Viewer"]
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def wire_panels(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor) -> None:
+    """Tie the parts to the ``house``; ``visitor`` tells who sent a request."""
+    _wire_save(parts, house, visitor)
+    _wire_setup(parts, house, visitor)
+    _wire_gallery(page, parts, house, visitor)
+
+
+def problem(words: str) -> str:
+    """A failure as HTML."""
+    import html
+
+    return f'<p class="problem" role="alert">{html.escape(words)}</p>'
+
+
+def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
+    from visema.web.actions import explain, text_problem
+
+    async def save(
+        words: str, voice: str, rate: float, pitch: float, volume: float, request: gr.Request
+    ) -> AsyncIterator[Any]:
+        viewer = visitor(request)
+        wrong = text_problem(words, viewer)
+        if wrong:
+            yield problem(wrong), gr.skip()
+            return
+        settings = SpeechSettings(rate, pitch, volume)
+        job = Job(partial(saving.save, house, viewer, words, voice, settings))
+        async for share in job.shares():
+            label = viewer.text("saving" if share else "saving_speech")
+            yield making.bar(label, share), gr.update(interactive=False)
+        try:
+            shown = saving.links(job.result(), viewer)
+        except Exception as e:
+            shown = problem(explain(viewer, e))
+        yield shown, gr.update(interactive=True)
+
+    chosen = [parts.words, parts.voice, parts.rate, parts.pitch, parts.volume]
+    parts.save.click(save, chosen, [parts.saved, parts.save], concurrency_limit=4, **_QUIET)
+
+
+def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
+    from visema.web.actions import explain
+
+    async def make(
+        source: str | None, name: str, frame: str, index: float | None, request: gr.Request
+    ) -> AsyncIterator[Any]:
+        viewer = visitor(request)
+        if not source:
+            yield problem(viewer.text("no_source")), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
+        chosen = making.frame_argument(frame, index)
+        job = Job(lambda progress: making.make(house, Path(source), chosen, name, progress))
+        async for share in job.shares():
+            busy = making.bar(viewer.text("making"), share)
+            yield busy, gr.skip(), gr.update(interactive=False), gr.skip(), gr.skip()
+        try:
+            made = job.result()
+        except Exception as e:
+            yield problem(explain(viewer, e)), "", gr.update(interactive=True), gr.skip(), None
+            return
+        viewer.switch(made.avatar)
+        said = viewer.text("made", name=made.avatar.name, took=f"{made.seconds:.1f}")
+        yield (
+            gallery.report(said, made.avatar.notes),
+            gallery.sheet(made.avatar, viewer.language),
+            gr.update(interactive=True),
+            gallery.cards(house, viewer),
+            None,
+        )
+
+    parts.frame.input(
+        lambda choice: gr.update(visible=choice == "number"), parts.frame, parts.index, queue=False, **_QUIET
+    )
+    parts.make.click(
+        make,
+        [parts.source, parts.name, parts.frame, parts.index],
+        [parts.progress, parts.sheet, parts.make, parts.cards, parts.source],
+        concurrency_limit=2,
+        **_QUIET,
+    )
+
+
+def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor) -> None:
+    from visema.web.actions import explain
+
+    shown = [parts.cards, parts.managed, parts.manage_name, parts.confirm]
+
+    def state(viewer: Viewer) -> tuple[Any, ...]:
+        return gallery.cards(house, viewer), gallery.chosen(viewer), viewer.avatar.name, gr.update(visible=False)
+
+    def attempt(request: gr.Request, action: Callable[[Viewer], str | None]) -> tuple[Any, ...]:
+        """Do something to the avatar on stage; a failure is said and changes nothing."""
+        viewer = visitor(request)
+        try:
+            said = action(viewer)
+            if said:
+                gr.Info(gallery.line(said), title=viewer.text("gallery"))
+        except Exception as e:
+            gr.Warning(gallery.line(explain(viewer, e)), title=viewer.text("problem"))
+        return state(viewer)
+
+    def begin(request: gr.Request) -> tuple[Any, ...]:
+        return state(visitor(request))
+
+    def switch(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        def action(viewer: Viewer) -> None:
+            viewer.switch(house.avatar(str(event.avatar)))
+
+        return attempt(request, action)
+
+    def rename(name: str, request: gr.Request) -> tuple[Any, ...]:
+        return attempt(request, lambda v: v.text("renamed", name=gallery.rename(house, v, name).name))
+
+    def delete(request: gr.Request) -> tuple[Any, ...]:
+        return attempt(request, lambda v: v.text("deleted", name=gallery.delete(house, v)))
+
+    def take_in(path: str, request: gr.Request) -> tuple[Any, ...]:
+        def action(viewer: Viewer) -> str:
+            avatar = gallery.import_file(house, Path(path))
+            viewer.switch(avatar)
+            return viewer.text("imported", name=avatar.name)
+
+        return attempt(request, action)
+
+    def ask(request: gr.Request) -> tuple[Any, Any]:
+        viewer = visitor(request)
+        return gr.update(visible=True), gallery.line(viewer.text("delete_ask", name=viewer.avatar.name))
+
+    fast: dict[str, Any] = {"queue": False, **_QUIET}
+    page.load(begin, None, shown, **fast)
+    parts.cards.click(switch, None, shown, **_QUIET)
+    parts.rename.click(rename, parts.manage_name, shown, **_QUIET)
+    parts.manage_name.submit(rename, parts.manage_name, shown, **_QUIET)
+    parts.delete.click(ask, None, [parts.confirm, parts.question], **fast)
+    parts.delete_no.click(lambda: gr.update(visible=False), None, parts.confirm, **fast)
+    parts.delete_yes.click(delete, None, shown, **_QUIET)
+    parts.upload.upload(take_in, parts.upload, shown, **_QUIET)

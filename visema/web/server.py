@@ -1,0 +1,127 @@
+"""Serves the page until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visema.errors import OutputError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from visema.avatar import Avatar
+
+log = logging.getLogger(__name__)
+
+HOST, PORT = "127.0.0.1", 7860
+
+
+def serve(
+    source: Avatar | Path,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    browser: bool = True,
+    voice: str | None = None,
+    offline: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        source: Who is on stage first: an avatar, or a video or photo to prepare one from.
+        host: Address to listen on; only this machine by default.
+        port: Port to listen on; 0 takes a free one.
+        browser: Open the page in the user's browser.
+        voice: Chosen when a visitor comes; None chooses by the browser's language.
+        offline: Never ask a cloud voice.
+        on_ready: Called with the page's address once it answers.
+
+    Raises:
+        OutputError: The port is taken, or the address is not this machine's.
+        VisemaError: No avatar could be made of the source.
+    """
+    listener = listen(host, port)
+    try:
+        avatar = _prepared(source) if isinstance(source, Path) else source
+        import uvicorn
+
+        from visema.web.app import create_app
+
+        app = create_app(avatar, voice=voice, offline=offline)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+        address = page_address(host, listener.getsockname()[1])
+        threading.Thread(target=_announce, args=(server, address, browser, on_ready), daemon=True).start()
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, taken before anything slow begins.
+
+    Raises:
+        OutputError: It cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if hasattr(socket, "SO_REUSEADDR") and _posix():
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as e:
+        listener.close()
+        if e.errno == errno.EADDRINUSE:
+            raise OutputError(
+                f"Port {port} is in use already.",
+                f"Is the page open from an earlier start? Else choose another port, such as --port {port + 1}.",
+            ) from e
+        if e.errno == errno.EACCES:
+            raise OutputError(f"Port {port} needs more rights.", "Choose one above 1023, such as --port 7860.") from e
+        raise OutputError(
+            f"The page cannot listen on {host}: {e.strerror or e}.",
+            "Leave --host out for this machine alone, or give 0.0.0.0 for all of its addresses.",
+        ) from e
+    except OverflowError as e:
+        listener.close()
+        raise OutputError(f"There is no port {port}.", "Choose one from 1 to 65535.") from e
+    return listener
+
+
+def page_address(host: str, port: int) -> str:
+    """Where a browser on this machine finds the page."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/ui/"
+
+
+def _posix() -> bool:
+    import os
+
+    return os.name == "posix"  # on Windows SO_REUSEADDR lets two servers share a port
+
+
+def _prepared(source: Path) -> Avatar:
+    from visema.setup import prepare_avatar
+
+    return prepare_avatar(source)
+
+
+def _announce(server: uvicorn.Server, address: str, browser: bool, on_ready: Callable[[str], None] | None) -> None:
+    """Wait until the server answers, then say so."""
+    waiting = threading.Event()
+    while not server.started:
+        if server.should_exit or waiting.wait(0.05):
+            return
+    log.info("The page is at %s", address)
+    if on_ready:
+        on_ready(address)
+    if browser and not webbrowser.open(address):
+        log.warning("No browser could be opened. Open %s yourself.", address)

@@ -1,0 +1,165 @@
+"""Every text of the page, in English and Russian; the browser's language chooses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Languages that the page speaks; the first is what everybody else gets.
+LANGUAGES = ("en", "ru")
+
+#: key -> (English, Russian). Keys in braces are filled in by `text`.
+TEXTS: dict[str, tuple[str, str]] = {
+    "title": ("Visema – live talking avatar", "Visema – живой говорящий аватар"),
+    "tagline": (
+        "A face that says your words. Type a sentence and press Speak.",
+        "Лицо, которое говорит ваши слова. Введите фразу и нажмите «Сказать».",
+    ),
+    "avatar_alt": ("The avatar, live", "Аватар, живое изображение"),
+    "stage": ("Avatar", "Аватар"),
+    # What the avatar is doing: on the picture, and beside the buttons.
+    "state_listening": ("Listening…", "Слушает…"),
+    "state_preparing": ("Preparing…", "Готовится…"),
+    "state_speaking": ("Speaking…", "Говорит…"),
+    "status_ready": ("Ready. Type something and press Speak.", "Всё готово. Введите текст и нажмите «Сказать»."),
+    "status_preparing": ("Turning the words into sound…", "Превращаем слова в звук…"),
+    "status_starting": ("The sound is on its way to your browser…", "Звук передаётся в браузер…"),
+    "status_speaking": ("Speaking: {t} of {duration} s.", "Говорит: {t} из {duration} с."),
+    "status_done": (
+        "Spoken: {duration} s by {voice}, ready after {wait} s.",
+        "Сказано: {duration} с, голос {voice}, подготовка заняла {wait} с.",
+    ),
+    "status_stopped": ("Stopped.", "Остановлено."),
+    "status_muted": (
+        "Your browser kept the sound back. Click the page once and press Speak again.",
+        "Браузер не включил звук. Щёлкните по странице и нажмите «Сказать» ещё раз.",
+    ),
+    "status_no_text": ("There is nothing to say yet: type a text first.", "Пока нечего сказать: введите текст."),
+    "status_too_long": (
+        "This text has {length} characters and the page takes {limit}. For longer ones use "
+        "`video.py --text @file.txt --save out.mp4`.",
+        "В тексте {length} знаков, а страница принимает {limit}. Для более длинных есть "
+        "`video.py --text @file.txt --save out.mp4`.",
+    ),
+    "lost": ("The connection was lost. Trying again…", "Связь прервалась. Пробуем снова…"),
+    # Words and voice.
+    "text": ("Text", "Текст"),
+    "text_placeholder": ("Enter the text to speak…", "Введите текст, который нужно сказать…"),
+    "text_info": ("Ctrl+Enter speaks. [pause 500ms] makes a pause.", "Ctrl+Enter – сказать. [pause 500ms] – пауза."),
+    "first_text": ("Hello, this is your avatar speaking.", "Здравствуйте! Говорит ваш аватар."),
+    "language": ("Language", "Язык"),
+    "all_languages": ("All languages", "Все языки"),
+    "voice": ("Voice", "Голос"),
+    "speak": ("Speak", "Сказать"),
+    "stop": ("Stop", "Стоп"),
+    "save": ("Save as video", "Сохранить видео"),
+    "manner": ("How it is spoken", "Как произносить"),
+    "rate": ("Speed", "Скорость"),
+    "pitch": ("Pitch, semitones", "Высота, полутоны"),
+    "volume": ("Volume", "Громкость"),
+    "cloud_notice": (
+        "This voice is a cloud voice: your text goes to Microsoft’s service. If the service cannot be reached, "
+        "a voice of this machine speaks instead, and you are told.",
+        "Это облачный голос: текст отправляется в службу Microsoft. Если служба недоступна, говорит голос "
+        "этого компьютера, и вы об этом узнаете.",
+    ),
+    "local_notice": (
+        "This voice speaks on this machine; your text stays here.",
+        "Этот голос работает на этом компьютере; текст никуда не отправляется.",
+    ),
+    "offline_notice": (
+        "Offline: a cloud voice is replaced by the nearest voice of this machine; your text stays here.",
+        "Без сети: облачный голос заменяется ближайшим голосом этого компьютера; текст никуда не отправляется.",
+    ),
+    # Saving.
+    "saving_speech": ("Turning the words into sound…", "Превращаем слова в звук…"),
+    "saving": ("Writing the video…", "Записываем видео…"),
+    "saved": ("Your video is ready: {duration} s in {took} s.", "Видео готово: {duration} с за {took} с."),
+    "download_video": ("Video (mp4)", "Видео (mp4)"),
+    "download_srt": ("Captions (srt)", "Субтитры (srt)"),
+    "download_vtt": ("Captions (vtt)", "Субтитры (vtt)"),
+    # Setup.
+    "setup": ("Setup: a new avatar from a video or photo", "Настройка: новый аватар из видео или фото"),
+    "setup_help": (
+        "One face, looking at the camera, mouth closed. A photo comes alive by itself; a video of 5 to 30 seconds "
+        "keeps its own motion. Use only pictures of people who agreed to it.",
+        "Одно лицо, взгляд в камеру, рот закрыт. Фото оживает само; видео на 5–30 секунд сохраняет свои движения. "
+        "Используйте только снимки людей, которые на это согласны.",
+    ),
+    "source": ("Video or photo", "Видео или фото"),
+    "name": ("Name", "Имя"),
+    "name_placeholder": ("as you like", "любое"),
+    "frame": ("Reference frame (of a video)", "Опорный кадр (для видео)"),
+    "frame_middle": ("Middle", "Средний"),
+    "frame_auto": ("Best closed mouth", "Лучший с закрытым ртом"),
+    "frame_number": ("By number", "По номеру"),
+    "frame_index": ("Frame number", "Номер кадра"),
+    "make": ("Make the avatar", "Создать аватар"),
+    "making": ("Making the avatar…", "Создаём аватар…"),
+    "made": ("“{name}” is ready and on stage, after {took} s.", "Аватар «{name}» готов и на сцене, за {took} с."),
+    "sheet_alt": (
+        "The 22 mouth shapes and the blink of “{name}”",
+        "22 формы рта и моргание аватара «{name}»",
+    ),
+    "no_source": ("Choose a video or a photo first.", "Сначала выберите видео или фото."),
+    # The gallery.
+    "gallery": ("Avatars", "Аватары"),
+    "manage": ("Manage avatars", "Управление аватарами"),
+    "manage_help": ("For the avatar on stage: “{name}”", "Для аватара на сцене: «{name}»"),
+    "new_name": ("New name", "Новое имя"),
+    "rename": ("Rename", "Переименовать"),
+    "renamed": ("Renamed to “{name}”.", "Новое имя: «{name}»."),
+    "delete": ("Delete…", "Удалить…"),
+    "delete_ask": (
+        "Delete “{name}” for good? Export it first if you may want it back.",
+        "Удалить «{name}» навсегда? Если он может понадобиться, сначала экспортируйте его.",
+    ),
+    "delete_yes": ("Yes, delete it", "Да, удалить"),
+    "delete_no": ("No, keep it", "Нет, оставить"),
+    "deleted": ("“{name}” was deleted.", "Аватар «{name}» удалён."),
+    "delete_last": (
+        "This is the only avatar; make or import another one before you delete it.",
+        "Это единственный аватар; сначала создайте или импортируйте другой.",
+    ),
+    "export": ("Export as zip", "Экспорт в zip"),
+    "import": ("Import a zip", "Импорт из zip"),
+    "imported": ("“{name}” was imported and is on stage.", "Аватар «{name}» импортирован и на сцене."),
+    "switched": ("“{name}” is on stage.", "На сцене «{name}»."),
+    "on_stage": ("on stage", "на сцене"),
+    "problem": ("That did not work", "Не получилось"),
+    "note": ("Please note", "Обратите внимание"),
+    "unexpected": (
+        "Something unexpected went wrong; the details are in the server’s log.",
+        "Произошла непредвиденная ошибка; подробности в журнале сервера.",
+    ),
+    "gone": ("That avatar no longer exists.", "Этого аватара больше нет."),
+}
+
+
+def text(key: str, language: str, **values: Any) -> str:
+    """The text ``key`` in ``language`` (English when it is not one of ours), with ``values`` filled in."""
+    column = LANGUAGES.index(language) if language in LANGUAGES else 0
+    found = TEXTS[key][column]
+    for name, value in values.items():  # str.format would stumble over the braces left for the page
+        found = found.replace("{" + name + "}", str(value))
+    return found
+
+
+def table(language: str) -> dict[str, str]:
+    """All texts of one language."""
+    return {key: text(key, language) for key in TEXTS}
+
+
+def preferred_language(accept_language: str) -> str:
+    """The one of our languages that a browser asks for first in its Accept-Language header."""
+    ranked: list[tuple[float, str]] = []
+    for item in accept_language.split(","):
+        tag, _, parameter = item.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            weight = 0.0
+        ranked.append((weight, tag.split("-")[0].strip().lower()))
+    ranked.sort(key=lambda entry: -entry[0])  # stable: equal weights keep the browser's order
+    # Gradio's own choice looks at the first language only, and the two must agree.
+    first = ranked[0][1] if ranked else ""
+    return first if first in LANGUAGES else LANGUAGES[0]
