@@ -30,6 +30,9 @@ _MIN_FACING = 0.45
 STAGES = 24
 #: The gaze moves in steps of this part of a pixel.
 _GAZE_STEPS = 8
+#: Up to the first closure the photo's own lid and lashes go down, from the second on they are painted anew; the
+#: painted lashes come in earlier, as the fading ones turn grey.
+_REAL_UNTIL, _LASHES_FROM = (0.35, 0.65), (0.25, 0.50)
 #: How far the upper and the lower lid go along when the eye looks up or down.
 _UPPER_FOLLOWS, _LOWER_FOLLOWS = 0.55, 0.2
 
@@ -206,7 +209,18 @@ class _Eye:
         soft = 0.007 + 0.55 * self._pixel
         lid = (1 - smoothstep(-0.6 * soft, soft, below)) * self._top * self._ends * started
         canvas.over(self._lid_colour(k, edge), lid)
-        canvas.over(self._lashes.colour, self._lash_cover(below, k) * started * self._lashes.strength)
+        real = 1 - smoothstep1(*_REAL_UNTIL, k)
+        if real > 0:
+            canvas.over(self._lowered_lid(edge), real * self._ends * (1 - smoothstep(0.0, 0.05, below)))
+        lashes = self._lash_cover(below, k) * self._lashes.strength
+        canvas.over(self._lashes.colour, lashes * smoothstep1(*_LASHES_FROM, k))
+
+    def _lowered_lid(self, edge: FloatArray) -> FloatArray:
+        """The photo's own lid moved down to ``edge``: as it is up to its lashes' tips, above them stretched."""
+        eye = self._eye
+        way = (edge - eye.upper) * smoothstep(-0.50, -0.12, eye.y - edge)
+        origin = np.array(eye.box[:2], np.float32)
+        return resample(self._source, eye.pixels(eye.x, eye.y - way) - origin, cv2.INTER_CUBIC)
 
     def _raise_lower_lid(self, canvas: _Canvas, k: float, covered: float) -> FloatArray:
         """Moves the skin below the eye up; returns where."""

@@ -16,16 +16,18 @@ N_HEAD = 6
 _PEAK = np.array([*np.radians([2.0, 1.0, 0.6]), 0.014, 0.010])
 #: Part of the peak that held poses take; slow drift takes the rest, so that the head is never frozen.
 _HELD = 0.78
-#: A pose is held for 0.9-2.2 s; going to the next takes 0.6-1.1 s (minimum-jerk, as people move).
-_HOLD_S = (0.9, 2.2)
-_MOVE_S = (0.6, 1.1)
+#: A pose is held for 0.8-2 s; going to the next takes 0.8-1.5 s (minimum-jerk, as people move).
+_HOLD_S = (0.8, 2.0)
+_MOVE_S = (0.8, 1.5)
 #: 15 breaths a minute at rest; breathing in takes 40 % of one.
 _BREATH_S = 4.0
 _INHALE = 0.4
 
-#: Seconds between blinks, and after the loop's start and before its end without one.
+#: Seconds between blinks; seconds without one after the loop's start and before its end (where a loop may be cut) and
+#: around its middle (the usual reference frame).
 BLINK_GAP_S = (2.0, 6.0)
-_QUIET_ENDS_S = 0.5
+_QUIET_ENDS_S, _QUIET_MIDDLE_S = 0.5, 0.3
+_TRIES = 32
 _MEAN_GAP_S = 3.4
 #: A lid closes in about 90 ms, stays for 40 and opens in about 180.
 _CLOSE_S, _SHUT_S, _OPEN_S = 0.1, 0.04, 0.2
@@ -98,27 +100,36 @@ def idle_motion(n: int, fps: float, seed: int = 0) -> IdleMotion:
 
 
 def blink_times(seconds: float, fps: float, rng: np.random.Generator) -> tuple[BlinkTiming, ...]:
-    """Blinks of a loop: 2-6 s apart, over the loop's seam too, irregular, and none within 0.5 s of its ends.
+    """Blinks of a loop: 2-6 s apart, over the loop's seam too, irregular.
 
-    A loop too short for that (under 1.5 s) has none.
+    None is within 0.5 s of its ends nor, unless it is very short, at its middle; a loop under 1.5 s has none at all.
     """
     if seconds < 2 * _QUIET_ENDS_S + 0.5:
         return ()
+    blinks: tuple[BlinkTiming, ...] = ()
+    for _ in range(_TRIES):
+        # on a frame, so that all blinks share the same few painted stages
+        blinks = tuple(BlinkTiming(float(np.round(s * fps) / fps)) for s in _blink_starts(seconds, rng))
+        middle = [b for b in blinks if abs(b.start + b.length / 2 - seconds / 2) < b.length / 2 + _QUIET_MIDDLE_S]
+        if not middle:
+            break
+    return blinks
+
+
+def _blink_starts(seconds: float, rng: np.random.Generator) -> FloatArray:
     low, high = BLINK_GAP_S
     count = max(1, round(seconds / _MEAN_GAP_S))
-    spare = seconds - count * low
-    share = rng.dirichlet(np.full(count, 3.0)) if count > 1 else np.ones(1)
-    gaps = low + np.maximum(spare, 0) * share if spare > 0 else np.full(count, seconds / count)
+    spare = max(seconds - count * low, 0.0)
+    gaps = (seconds - spare) / count + spare * rng.dirichlet(np.full(count, 2.0))
     for _ in range(count):  # what is over the longest gap goes to the others
         over = np.maximum(gaps - high, 0)
         gaps = np.minimum(gaps, high) + over.sum() / count
     first = _QUIET_ENDS_S + 0.1
     last = seconds - _QUIET_ENDS_S - _CLOSE_S - _SHUT_S - _OPEN_S - 0.1
-    room = last - first - gaps[1:].sum()
-    start = first + max(room, 0.0) * rng.uniform(0.15, 0.85)
-    starts = np.minimum(start + np.concatenate([[0.0], np.cumsum(gaps[1:])]), last)
-    # on a frame, so that all blinks share the same few painted stages
-    return tuple(BlinkTiming(float(np.round(s * fps) / fps)) for s in starts)
+    room = max(last - first - float(gaps[1:].sum()), 0.0)
+    start = first + room * rng.uniform(0.15, 0.85)
+    starts = start + np.concatenate([[0.0], np.cumsum(gaps[1:])])
+    return np.asarray(np.minimum(starts, max(last, first)))
 
 
 def _smooth(x: FloatArray) -> FloatArray:
