@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visema.cli.arguments import Options
+from visema.cli.arguments import DEFAULT_VOICE, Options
 from visema.cli.progress import progress_bar
 from visema.errors import InputError
 from visema.paths import ASSETS
@@ -64,8 +64,14 @@ def open_page(options: Options) -> int:
         raise InputError("--ui opens the page, --save writes a file.", "Use one of the two; the page can save too.")
     from visema.web.server import serve
 
-    serve(find_video(options.video), host=options.host, port=options.port, browser=not options.headless,
-          offline=options.offline)  # fmt: skip
+    serve(
+        find_video(options.video),
+        host=options.host,
+        port=options.port,
+        browser=not options.headless,
+        voice=options.voice if options.voice != DEFAULT_VOICE else None,
+        offline=options.offline,
+    )
     return 0
 
 

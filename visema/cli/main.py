@@ -84,7 +84,11 @@ def _say(what: str, hint: str) -> None:
 
 
 def _quiet_libraries(verbose: bool) -> None:
-    """Libraries greet, warn and phone home unless told otherwise before they are loaded."""
+    """Libraries greet, warn and phone home unless told otherwise before they are loaded.
+
+    MediaPipe and ALSA write to the terminal past Python and past every setting. So Python keeps the terminal for
+    itself, and what is written past it goes nowhere, unless ``--verbose`` asks for everything.
+    """
     quiet = {
         "PYGAME_HIDE_SUPPORT_PROMPT": "1",
         "GRADIO_ANALYTICS_ENABLED": "False",
@@ -94,6 +98,17 @@ def _quiet_libraries(verbose: bool) -> None:
     }
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
+    if verbose or sys.stderr is not sys.__stderr__:
+        return
+    try:
+        terminal = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is no standard error, as under pythonw
+        return
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _log_to_terminal(verbose: bool) -> None:

@@ -128,21 +128,22 @@ def _settings(options: Options) -> SpeechSettings:
 
 
 def _recording(options: Options, path: Path, transcript: str) -> Callable[[], Speech]:
-    from visema.cli.recording import doubt
+    from visema.hearing.signal import why_no_speech
     from visema.media.audio import read_audio
 
     samples, rate = read_audio(path)
-    doubted = doubt(samples, rate)
-    if doubted and not options.yes and not _agreed(f"{path.name} seems to hold {doubted}. Speak it anyway? [y/N] "):
-        raise InputError(
-            f"{path.name} seems to hold {doubted}.", "Choose a recording of speech, or add --yes to speak it anyway."
-        )
+    if (doubt := why_no_speech(samples, rate)) and not options.yes:
+        said = f"{path.name}: no speech was found, {doubt}."
+        if not _agreed(f"{said} Speak it anyway? [y/N] "):
+            raise InputError(said, "Choose a recording of speech, or add --yes to speak it anyway.")
     language = options.language or "en"
 
     def listen() -> Speech:
         from visema.hearing import hear
 
-        return hear(samples, rate, transcript, language)
+        with progress_bar("Listening", "%") as progress:
+            told = (lambda share: progress(round(100 * share), 100)) if progress else None
+            return hear(samples, rate, transcript, language, allow_silence=True, progress=told)
 
     return listen
 

@@ -11,8 +11,6 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,24 +44,6 @@ def wav_bytes(samples: Samples, rate: int) -> bytes:
     return data.getvalue()
 
 
-@contextmanager
-def _quiet_drivers() -> Iterator[None]:
-    """Keep ALSA, which writes past Python, from filling the terminal with what a missing device means to it."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # no terminal at all, as under pythonw
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 class LocalClock:
     """Plays the sound by pygame's mixer, by ffplay where that fails, and tells how much was heard.
 
@@ -87,8 +67,7 @@ class LocalClock:
         try:
             import pygame
 
-            with _quiet_drivers():
-                pygame.mixer.init(frequency=rate, size=-16, channels=1, buffer=512)
+            pygame.mixer.init(frequency=rate, size=-16, channels=1, buffer=512)
             pygame.mixer.music.load(io.BytesIO(wav), "wav")
             pygame.mixer.music.play()
         except (ImportError, OSError, RuntimeError) as e:  # pygame.error is a RuntimeError
@@ -229,8 +208,7 @@ def sound_device() -> str:
     try:
         import pygame
 
-        with _quiet_drivers():
-            pygame.mixer.init()
+        pygame.mixer.init()
         driver = os.environ.get("SDL_AUDIODRIVER", "")
         pygame.mixer.quit()
         return f"pygame{f' ({driver})' if driver else ''}"
