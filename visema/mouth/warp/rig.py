@@ -37,6 +37,8 @@ VERSION = 1
 MOST_FRAMES, MOST_CONTACT_FRAMES = 60, 12
 #: Opening of `Aa` between the inner lips, U, by which the jaw is scaled to the face.
 AA_OPENING = 0.27
+#: Stands on disk for a width that was not measured; packages hold no NaN.
+UNKNOWN = -1.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _mean_rotation(poses: HeadPoses) -> Floats:
 def pack(face: FaceRig) -> Rig:
     """As arrays for an NPZ file."""
     lips, layers = face.lips, face.layers
-    usual = np.nan if face.usual_half_width is None else face.usual_half_width
+    usual = UNKNOWN if face.usual_half_width is None else face.usual_half_width
     return {
         "version": np.array(VERSION),
         "points": lips.points.astype(np.float32),
@@ -202,7 +204,7 @@ def unpack(rig: Rig) -> FaceRig:
         lips=lips,
         rotations=rotations,
         jaw_gain=jaw_gain,
-        usual_half_width=None if np.isnan(usual) else usual,
+        usual_half_width=None if usual == UNKNOWN else usual,
         layers=Layers(upper, jaw, tongue, shadow, density, longer),
         rim=rim,
         blur=blur,
