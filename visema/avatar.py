@@ -330,13 +330,13 @@ def _read_track(path: Path, frames: int) -> FaceTrack:
         raise ValueError(f"{path.name} holds landmarks {landmarks.shape} for {frames} frames")
     if found.shape != (frames,) or found.dtype != np.bool_:
         raise ValueError(f"{path.name} holds no flag for each frame")
-    if np.abs(landmarks).max() > 1e5:
+    if not np.abs(landmarks).max() < 1e5:  # no number at all is not less either
         raise ValueError(f"{path.name} has points far outside the picture")
     return FaceTrack(cast(NDArray[np.float32], landmarks), cast(NDArray[np.bool_], found))
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Plain, finite arrays of bounded size from an NPZ; never pickled objects."""
+    """Plain arrays of bounded size from an NPZ, never pickled objects; NaN may stand for what is not known."""
     with zipfile.ZipFile(path) as box:
         if sum(m.file_size for m in box.infolist()) > MAX_ARRAYS:
             raise ValueError(f"{path.name} is too large")
@@ -346,7 +346,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             array = data[name]
             if array.dtype.kind not in "fiub" or not re.fullmatch(r"\w{1,64}", name):
                 raise ValueError(f"'{name}' in {path.name} is not an array of numbers")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise ValueError(f"'{name}' in {path.name} has values that are no numbers")
+            if array.dtype.kind == "f" and np.isinf(array).any():
+                raise ValueError(f"'{name}' in {path.name} has infinite values")
             out[name] = array
     return out

@@ -160,8 +160,21 @@ def track_face(frames: Iterable[Image], fps: float = 25.0, ends: Ends = "wrap") 
     """
     with FaceTracker() as tracker:
         for frame in frames:
-            tracker.add(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
+            tracker.add(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8))
         return tracker.finish().smoothed(fps, ends)
+
+
+def find_faces(image: Image) -> list[FloatArray]:
+    """Every face of a picture (BGR), (478, 3) each, the largest first; small ones only where there is no larger."""
+    rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    with MediaPipeLandmarker() as mesh:
+        faces = mesh.find_rgb(rgb)
+        window = None if faces else _small_face_window(rgb)
+        if window:
+            x0, y0, x1, y1 = window
+            shift = np.array([x0, y0, 0], np.float32)
+            faces = [p + shift for p in mesh.find_rgb(np.ascontiguousarray(rgb[y0:y1, x0:x1]))]
+    return distinct(faces)
 
 
 def mirrored(tracking: Tracking) -> Tracking:

@@ -137,8 +137,8 @@ def _video(request: dict[str, Any], send: Send) -> None:
             raise
     if writer.count == 0:
         raise MediaError(f"{Path(request['path']).name} has no pictures in it.", "Check that it plays elsewhere.")
-    send(FACTS, json.dumps({"count": writer.count}).encode())
-    send(FACTS, json.dumps({"mirrored": writer.close_seamless()}).encode())
+    send(FACTS, json.dumps({"mirrored": writer.seam_shows()}).encode())
+    writer.close_seamless()
 
 
 if __name__ == "__main__":

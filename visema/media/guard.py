@@ -10,15 +10,18 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 
 from visema.errors import MediaError, OutputError, VisemaError
 from visema.media.child import CPU, DATA, END, ERROR, FACTS, HEADER
 from visema.media.container import check_file
+from visema.media.video import LONGEST_SIDE
 from visema.paths import ROOT
 from visema.types import I420, Image, Samples
+
+C = TypeVar("C", bound="Child")
 
 #: Pictures are handed over no larger than this; nothing here needs more.
 LONGEST_PHOTO = 2560
@@ -84,7 +87,7 @@ class Child:
                 pipe.close()
         self._process.wait()
 
-    def __enter__(self) -> Child:
+    def __enter__(self: C) -> C:
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -146,10 +149,10 @@ class VideoChild(Child):
 
     Attributes:
         fps, size, expected, notes: From the header, once `frames` has begun.
-        mirrored: Whether the frames were appended backward, once `finish` has returned.
+        mirrored: Whether the frames are appended backward, so that the loop has 2 n - 2; known after `frames`.
     """
 
-    def __init__(self, path: Path, out: Path, seconds: float, longest: int) -> None:
+    def __init__(self, path: Path, out: Path, seconds: float, longest: int = LONGEST_SIDE) -> None:
         super().__init__("video", path, "video", out=str(out.absolute()), seconds=seconds, longest=longest)
         self.fps = Fraction(25)
         self.size = (0, 0)
@@ -169,13 +172,14 @@ class VideoChild(Child):
         width, height = self.size
         for kind, value in self._messages:
             if kind != DATA:
+                self.mirrored = bool(value["mirrored"])
                 return
             yield cast(I420, value.reshape(height * 3 // 2, width))
 
     def finish(self) -> None:
         """Wait until the loop video is complete."""
-        for _, facts in self._messages:
-            self.mirrored = bool(facts["mirrored"])
+        for _ in self._messages:
+            pass
 
 
 def _error(told: dict[str, str]) -> VisemaError:

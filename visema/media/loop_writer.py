@@ -66,7 +66,7 @@ class LoopWriter:
 
     def seam_shows(self) -> bool:
         """Whether a viewer would see the step from the last frame to the first."""
-        if self._first is None or self._previous is None or len(self._steps) < 2:
+        if self._first is None or self._previous is None or self.count < 3:
             return False
         return _difference(self._first, self._previous) > float(np.percentile(self._steps, SEAM_PERCENTILE))
 
@@ -77,7 +77,7 @@ class LoopWriter:
             Whether they were; the loop then has 2 n - 2 frames.
         """
         self.close()
-        if self.count < 3 or not self.seam_shows():
+        if not self.seam_shows():
             return False
         forward, backward = self.path.with_suffix(".forward"), self.path.with_suffix(".backward")
         self.path.replace(forward)

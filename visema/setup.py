@@ -1,0 +1,210 @@
+"""Setup: a video or a photo becomes an avatar in the cache, once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import shutil
+import unicodedata
+from contextlib import AbstractContextManager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import cast
+
+import cv2
+
+from visema.avatar import LOOP, REFERENCE, SHEET, THUMBNAIL, Avatar, Source, clean_name
+from visema.base import Base, Progress, photo_base, video_base
+from visema.errors import AvatarError, InputError, MediaError
+from visema.locking import file_lock
+from visema.media.container import check_file
+from visema.media.image import read_header
+from visema.mouth.engine import EMBEDDED, mouth_engine
+from visema.paths import atomic_folder, cache_dir, explain_os_error
+from visema.types import Image
+
+log = logging.getLogger(__name__)
+
+#: Height of a gallery's picture, pixels.
+THUMBNAIL_HEIGHT = 240
+#: Letters of a file name that become part of its avatar's id.
+_SLUG = 40
+#: Bytes that are enough to see whether a file is a picture.
+_HEAD = 1 << 16
+
+
+def prepare_avatar(
+    source: Path,
+    *,
+    engine: str = "auto",
+    frame: str = "-1",
+    size: int = 256,
+    name: str = "",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Avatar:
+    """The avatar of a video or photo, made now or found in the cache.
+
+    Args:
+        source: A video, or a photo, from which an idle loop is made.
+        engine: Name of the mouth engine.
+        frame: Reference frame: an index, "-1" for the middle, "auto" for the best neutral one with closed lips.
+        size: Picture size of neural engines; the embedded one draws at the video's own.
+        name: What people call it; the file's name if empty.
+        force: Make it anew even if it is there.
+        progress: Called with frames done and frames in all.
+
+    Raises:
+        MediaError: The file cannot be read, or is beyond the limits.
+        FaceError: No face in it can be used.
+        InputError: The frame does not exist.
+        EngineError: The engine is not known or not installed.
+        OutputError: The cache cannot be written.
+    """
+    source = Path(source)
+    frame = _checked_frame(str(frame))
+    chosen = EMBEDDED if engine == "auto" else engine
+    mouth_engine(chosen)
+    check_file(source, "video or photo")
+    digest = _digest(source)
+    avatar_id = make_id(source.name, digest, chosen, frame, size)
+    cache = cache_dir()
+    folder = cache / avatar_id
+    if not force and (found := _cached(folder, name)):
+        return found
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise explain_os_error(e, cache) from e
+    with file_lock(cache / f".{avatar_id}.lock", f"preparing the avatar of {source.name}") as waited:
+        if (waited or not force) and (found := _cached(folder, name)):
+            return found
+        _sweep(folder)
+        with atomic_folder(folder) as temporary:
+            _make(source, digest, avatar_id, clean_name(name), chosen, frame, temporary, progress or _silent)
+        return Avatar.load(folder)
+
+
+def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int) -> str:
+    """The id of an avatar: its file's name and 8 digits for its content and settings."""
+    plain = unicodedata.normalize("NFKD", Path(file_name).stem).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG].strip("-") or "avatar"
+    settings = f"{sha256} {engine} {frame}" + ("" if engine == EMBEDDED else f" {size}")
+    return f"{slug}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+
+
+def _cached(folder: Path, name: str) -> Avatar | None:
+    """The avatar in ``folder`` if it is there and whole; a line in the log says why it is not."""
+    if not folder.exists():
+        return None
+    try:
+        avatar = Avatar.load(folder)
+    except AvatarError as e:
+        log.warning("Preparing %s again: %s", folder.name, e.what)
+        return None
+    wanted = clean_name(name)
+    return avatar.renamed(wanted) if wanted not in ("", avatar.name) else avatar
+
+
+def _make(
+    source: Path,
+    digest: str,
+    avatar_id: str,
+    name: str,
+    engine: str,
+    frame: str,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Make the avatar's files in ``folder``."""
+    from visema.face.diagnose import diagnose
+    from visema.mouth.library import write_library
+    from visema.mouth.sheet import contact_sheet
+
+    mouth = mouth_engine(engine)
+    with _base(source, folder / LOOP, frame, progress) as base:
+        notes = diagnose(base.measured, base.size, base.kind, base.faces, base.frames)
+        rig = mouth.prepare(base.frames, base.track)
+        picture = base.frames[base.reference]
+        landmarks = base.track.landmarks[base.reference]
+        library = write_library(
+            folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
+        )
+        _write_png(folder / SHEET, contact_sheet(library))
+        _write_png(folder / REFERENCE, picture)
+        _write_png(folder / THUMBNAIL, thumbnail(picture))
+    avatar = Avatar(
+        id=avatar_id,
+        name=name or clean_name(source.stem) or avatar_id,
+        folder=folder,
+        engine=engine,
+        fps=float(base.fps),
+        size=base.size,
+        track=base.track,
+        rig=rig,
+        reference_index=base.reference,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        source=Source(source.name, digest, base.kind),
+        notes=(*base.notes, *notes),
+    )
+    avatar.save(folder)
+
+
+def _base(source: Path, loop: Path, frame: str, progress: Progress) -> AbstractContextManager[Base]:
+    """A photo's or a video's base, by what the file's first bytes say."""
+    maker = photo_base if looks_like_picture(source) else video_base
+    return maker(source, loop, frame, progress)
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Whether a file begins as a picture does, whatever it is called; a HEIC says so in its error later."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    try:
+        read_header(head)
+    except MediaError:
+        return head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif") or head[:3] == b"\xff\xd8\xff"
+    return True
+
+
+def thumbnail(picture: Image) -> Image:
+    """A small copy, `THUMBNAIL_HEIGHT` high at most."""
+    h, w = picture.shape[:2]
+    k = min(1.0, THUMBNAIL_HEIGHT / h)
+    return cast(Image, cv2.resize(picture, (max(1, round(w * k)), round(h * k)), interpolation=cv2.INTER_AREA))
+
+
+def _write_png(path: Path, picture: Image) -> None:
+    """OpenCV's own writer hides a full disk."""
+    path.write_bytes(cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+
+
+def _checked_frame(frame: str) -> str:
+    if frame in ("-1", "auto"):
+        return frame
+    if not frame.isdecimal() or len(frame) > 7:
+        raise InputError(f"'{frame}' is not a frame.", "Use a number from 0, -1 for the middle, or auto.")
+    return str(int(frame))
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    total = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    except OSError as e:
+        raise MediaError(f"{path} cannot be read: {e.strerror}.", "Check its permissions.") from e
+    return total.hexdigest()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed left of this avatar; only for the holder of its lock."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody watches the progress."""
