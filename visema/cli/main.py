@@ -37,6 +37,20 @@ class _Notes(logging.Formatter):
         return word.get(record.levelno, "") + super().format(record)
 
 
+class _Once(logging.Filter):
+    """Lets each message pass once: a note may come with a speech and by the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in self._said
+        self._said.add(message)
+        return new
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line ``arguments``, the process's own by default, and give the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -114,6 +128,7 @@ def _quiet_libraries(verbose: bool) -> None:
 def _log_to_terminal(verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Notes("%(name)s: %(message)s" if verbose else "%(message)s"))
+    handler.addFilter(_Once())
     logger = logging.getLogger("visema")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -41,7 +41,6 @@ def speak_and_show(options: Options) -> int:
         log.warning("%s", note)
 
     from visema.stage.render import render_file, with_tail
-    from visema.visemes.captions import write_captions
     from visema.visemes.plan import plan
 
     speech = with_tail(speech)
@@ -69,6 +68,8 @@ def speak_and_show(options: Options) -> int:
     if options.timeline:
         _write_text(options.timeline, planned.track.to_json() + "\n")
     if options.captions:
+        from visema.visemes.captions import write_captions
+
         write_captions(speech, options.captions)
     for path in (options.timeline, options.captions):
         if path:
