@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 WHOLE: Final = 30.0
 LONGEST: Final = 20.0
 SHORTEST: Final = 8.0
-#: Mean log likelihood a frame: right texts have -18 to -33, wrong ones -48 and less, or are not found at all.
-WRONG: Final = -42.0
+#: Mean log likelihood a frame below which a text is not what is said. Right English texts have -18 to -31, wrong ones
+#: -42 and less, or are not found at all; right texts in other languages, heard with English ears, -26 to -54.
+WRONG: Final = -41.0
+WRONG_FOREIGN: Final = -55.0
 #: People speak at most so many words a second; looked for in one piece.
 _FASTEST: Final = 5.0
 #: Words that agree in a row before a lost place counts as found again.
@@ -36,14 +38,12 @@ class Aligned:
         words: Timed, as written.
         phones: Timed; ARPAbet where the words came from the English dictionary, else IPA.
         ipa: Whether the phones are IPA.
-        score: Mean log likelihood a frame; under `WRONG` the text is not what is said.
         missed: Words that were not found.
     """
 
     words: tuple[Span, ...]
     phones: tuple[Span, ...]
     ipa: bool
-    score: float
     missed: int
 
 
@@ -51,6 +51,7 @@ def align(
     recogniser: Recogniser,
     samples: Samples,
     words: Sequence[LexiconWord],
+    english: bool,
     progress: Callable[[float], None] | None = None,
 ) -> Aligned | None:
     """Find a transcript in a recording.
@@ -59,11 +60,13 @@ def align(
         recogniser: The recogniser; it learns the words it does not know.
         samples: Conditioned, at `RATE`.
         words: The transcript.
+        english: Whether it is English, which is compared more strictly.
         progress: Told the share done.
 
     Returns:
         What was found, or None where the text does not fit the sound anywhere.
     """
+    worst = WRONG if english else WRONG_FOREIGN
     for word in words:
         if word.ipa:
             recogniser.teach(word.key, word.phones)
@@ -74,7 +77,10 @@ def align(
         last = i == len(pieces) - 1
         room = round((end - start) / RATE * _FASTEST) + 8
         ahead = words[at:] if len(pieces) == 1 else words[at : at + room]
-        heard = _align_piece(recogniser, samples[start:end], ahead, whole=last and len(words) - at <= room)
+        whole = last and len(words) - at <= room
+        heard = recogniser.align(samples[start:end], [w.key for w in ahead], whole)
+        if heard is not None and (len(heard) > len(ahead) or _mean_score(heard) < worst):
+            heard = None
         if heard is None and len(pieces) > 1:
             at = _found_again(recogniser, samples[start:end], words, at, room)
         found += [(at + k, word, start / RATE) for k, word in enumerate(heard or ())]
@@ -84,15 +90,6 @@ def align(
     if not found:
         return None
     return _result(words, found)
-
-
-def _align_piece(
-    recogniser: Recogniser, samples: Samples, words: Sequence[LexiconWord], whole: bool
-) -> list[HeardWord] | None:
-    heard = recogniser.align(samples, [w.key for w in words], whole)
-    if heard is None or len(heard) > len(words):
-        return None
-    return heard if _mean_score(heard) > WRONG else None
 
 
 def _mean_score(heard: Sequence[HeardWord]) -> float:
@@ -120,7 +117,7 @@ def _result(words: Sequence[LexiconWord], found: Sequence[tuple[int, HeardWord, 
             continue
         timed.append(Span(spans[0].start, spans[-1].end, words[index].written))
         phones += _as_written(spans, words[index].ipa) if ipa else spans
-    return Aligned(tuple(timed), tuple(phones), ipa, _mean_score([h for _, h, _ in found]), len(words) - len(found))
+    return Aligned(tuple(timed), tuple(phones), ipa, len(words) - len(found))
 
 
 def _as_written(spans: Sequence[Span], ipa: Sequence[str]) -> list[Span]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from visema.errors import InputError
-from visema.hearing.align import WRONG, Aligned, align
+from visema.hearing.align import Aligned, align
 from visema.hearing.energy import sounds_from_energy
-from visema.hearing.lexicon import lexicon
+from visema.hearing.lexicon import is_english, lexicon
 from visema.hearing.recognise import recognise
 from visema.hearing.signal import condition, why_no_speech
 from visema.hearing.sphinx import Recogniser
@@ -91,8 +91,8 @@ def _with_transcript(
     notes: list[str],
 ) -> Aligned | None:
     words = lexicon(transcript, language, recogniser.knows)
-    found = align(recogniser, sound, words, progress) if words else None
-    if found is not None and found.score > WRONG and found.missed <= _MOST_MISSED * len(words):
+    found = align(recogniser, sound, words, is_english(language), progress) if words else None
+    if found is not None and found.missed <= _MOST_MISSED * len(words):
         if found.missed:
             notes.append(f"{found.missed} of {len(words)} words of the transcript were not found in the recording.")
         return found
@@ -111,11 +111,17 @@ def _without_transcript(
     progress: Callable[[float], None] | None,
     notes: list[str],
 ) -> Speech:
-    english = language.lower().startswith("en")
-    heard = recognise(recogniser, sound, english, progress)
-    if not english:
+    heard = recognise(recogniser, sound, is_english(language), progress)
+    if not is_english(language):
         notes.append(
             "Speech that is not English is matched to the nearest English sounds; a transcript makes it better."
+        )
+        log.warning(notes[-1])
+    elif heard.unclear:
+        much = "All" if heard.unclear > 0.95 else f"{heard.unclear:.0%}"
+        notes.append(
+            f"{much} of the recording is no clear English (noisy, or another language) and is matched to the nearest "
+            "English sounds; a transcript makes it better."
         )
         log.warning(notes[-1])
     if not heard.phones:

@@ -48,6 +48,11 @@ def arpabet(ipa: str) -> tuple[str, ...]:
     return tuple(_LOOKS_LIKE[v] for v in ipa_visemes(plain) if v in _LOOKS_LIKE)
 
 
+def is_english(language: str) -> bool:
+    """Whether a BCP 47 tag is of English."""
+    return language.lower().split("-")[0] in ("en", "eng")
+
+
 @dataclass(frozen=True)
 class LexiconWord:
     """A word of the transcript.
@@ -81,7 +86,7 @@ def lexicon(transcript: str, language: str, knows: Callable[[str], bool]) -> lis
     """
     from visema.speech.words import core, split_words
 
-    english = language.lower().startswith("en")
+    english = is_english(language)
     words = split_words(transcript)
     keys = [core(w.text).lower().replace("’", "'") for w in words]
     known = [english and bool(key) and knows(key) for key in keys]
@@ -91,8 +96,9 @@ def lexicon(transcript: str, language: str, knows: Callable[[str], bool]) -> lis
         if known[i]:
             out.append(LexiconWord(word.text, keys[i]))
         elif sounds[i]:
-            entry = LexiconWord(word.text, f"_{i}", sounds[i])
-            out += [entry] if entry.phones else []
+            # Named by its sounds, so that one name never has two pronunciations.
+            if phones := [p for symbol in sounds[i] for p in arpabet(symbol)]:
+                out.append(LexiconWord(word.text, "_".join(["", *phones]), sounds[i]))
         elif out:
             # Not spoken, as a dash: shown with the word before it.
             out[-1] = LexiconWord(f"{out[-1].written} {word.text}", out[-1].key, out[-1].ipa)
@@ -101,11 +107,17 @@ def lexicon(transcript: str, language: str, knows: Callable[[str], bool]) -> lis
 
 def _sounds(transcript: str, language: str) -> Sequence[tuple[str, ...]]:
     """The IPA symbols of every word, as espeak-ng reads the text."""
+    from visema.errors import VisemaError
     from visema.speech.espeak import phones_by_word
     from visema.speech.espeak_voices import nearest
     from visema.speech.types import SpeechSettings
     from visema.speech.words import split_words
 
     words = split_words(transcript)
-    voice = nearest(language, "Male").name.partition(":")[2]
-    return [tuple(p.label for p in word) for word in phones_by_word(transcript, words, voice, SpeechSettings())]
+    try:
+        voice = nearest(language, "Male").name.partition(":")[2]
+        sounds = phones_by_word(transcript, words, voice, SpeechSettings())
+    except VisemaError as e:
+        log.warning("Words outside the English dictionary cannot be looked for: %s", e)
+        return [()] * len(words)
+    return [tuple(p.label for p in word) for word in sounds]
