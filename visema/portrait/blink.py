@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from visema.portrait.eye import EYES, EyeIds, cut, eye_frame, measure_eye, opening, smoothstep, smoothstep1
 from visema.portrait.lashes import draw_lashes, measure_lashes
 from visema.portrait.skin import fill_skin, find_inner_corner, lid_skin, luma
+from visema.portrait.spectacles import find_frame, frame_beside_lids, without_frame
 from visema.portrait.still import resample
 from visema.types import Box, FloatArray, Image
 
@@ -70,7 +72,8 @@ class Blink:
             self.note = f"No blinking: the eyes are {next(r for r in reasons if r)}."
             _LOG.info("%s", self.note)
             drawn = []
-        self._eyes = [_Eye(ids, image, landmarks) for ids in drawn]
+        frame = find_frame(image, landmarks) if drawn else None
+        self._eyes = [_Eye(ids, image, landmarks, frame) for ids in drawn]
         self.boxes = [eye.box for eye in self._eyes]
 
     def state(self, closure: float, gaze: FloatArray) -> EyeState:
@@ -123,14 +126,23 @@ class _Canvas:
         self.image = self.image * rest + colour * alpha[..., None]
         self.kept = self.kept * rest
 
+    def restore(self, image: FloatArray, where: FloatArray) -> None:
+        self.image = self.image + (image - self.image) * where[..., None]
+        self.kept = self.kept + (1 - self.kept) * where[..., None]
+
 
 class _Eye:
     """One eye: what it is painted with, its painted stages, and its gaze."""
 
-    def __init__(self, ids: EyeIds, image: Image, landmarks: FloatArray) -> None:
+    def __init__(
+        self, ids: EyeIds, image: Image, landmarks: FloatArray, frame: NDArray[np.uint8] | None = None
+    ) -> None:
         size = (image.shape[1], image.shape[0])
         eye = measure_eye(ids, landmarks, size)
         source = eye.crop(image)
+        spectacles = None if frame is None else frame_beside_lids(eye, frame)
+        if spectacles is not None and spectacles.any():
+            source = without_frame(source, spectacles)
         reach, drop = find_inner_corner(eye, source, fill_skin(eye, source)[0])
         eye = measure_eye(ids, landmarks, size, reach, drop)
         skin = lid_skin(eye, source)
@@ -139,8 +151,11 @@ class _Eye:
         touched &= (eye.y > eye.upper - 0.44) & (eye.y < eye.lower + 0.46)
         self._eye, self._skin = cut(eye, touched), cut(skin, touched)
         self.box = self._eye.box
+        self._frame = None if frame is None else frame_beside_lids(self._eye, frame).astype(np.float32)
         self._original = np.ascontiguousarray(image[self.box.y0 : self.box.y1, self.box.x0 : self.box.x1])
         self._source = self._original.astype(np.float32)
+        top, left = self.box.y0 - eye.box.y0, self.box.x0 - eye.box.x0
+        self._bare = np.ascontiguousarray(source[top : top + self.box.height, left : left + self.box.width])
         self._pixel = 1 / eye.height
         self._stages: dict[float, tuple[FloatArray, FloatArray]] = {}
         self._masks(luma(self._source))
@@ -188,6 +203,8 @@ class _Eye:
         if closure not in self._stages:
             canvas = _Canvas(self._source)
             self._paint(canvas, closure)
+            if self._frame is not None:
+                canvas.restore(self._source, self._frame)
             self._stages[closure] = (canvas.kept, canvas.image - self._source * canvas.kept)
         return self._stages[closure]
 
@@ -220,7 +237,7 @@ class _Eye:
         eye = self._eye
         way = (edge - eye.upper) * smoothstep(-0.50, -0.12, eye.y - edge)
         origin = np.array(eye.box[:2], np.float32)
-        return resample(self._source, eye.pixels(eye.x, eye.y - way) - origin, cv2.INTER_CUBIC)
+        return resample(self._bare, eye.pixels(eye.x, eye.y - way) - origin, cv2.INTER_CUBIC)
 
     def _raise_lower_lid(self, canvas: _Canvas, k: float, covered: float) -> FloatArray:
         """Moves the skin below the eye up; returns where."""
@@ -295,4 +312,7 @@ class _Eye:
         ball[..., 0] -= right * self._iris
         ball[..., 1] -= down * (1 - self._follow) * self._iris
         inside = resample(self._source, ball, cv2.INTER_CUBIC)
-        return np.asarray(around + (inside - around) * self._ball[..., None], np.float32)
+        looking = around + (inside - around) * self._ball[..., None]
+        if self._frame is not None:
+            looking = looking + (self._source - looking) * self._frame[..., None]
+        return np.asarray(looking, np.float32)
