@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from visema.errors import VisemaError
-from visema.speech.types import SpeechSettings, Voice
+from visema.speech.types import SpeechSettings
 from visema.web import voice_choice
 from visema.web.house import MAX_TEXT, House
 from visema.web.texts import preferred_language, text
@@ -78,34 +78,27 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     settings = [parts.rate, parts.pitch, parts.volume]
 
-    def voices() -> list[Voice]:
-        from visema.speech.voices import list_voices
-
-        return list_voices(offline=house.offline)
-
     def begin(request: gr.Request) -> tuple[Any, ...]:
         language = language_of(request)
-        known = voices()
-        chosen = house.first_voice(language, known)
-        code = voice_choice.base_language(next((v.language for v in known if v.name == chosen), "en"))
+        chosen = house.first_voice(language)
+        code = voice_choice.language_of(house.voices, chosen)
         return (
-            gr.update(value=text("first_text", code)),
-            gr.update(choices=voice_choice.language_choices(known, language), value=code),
-            gr.update(choices=voice_choice.voice_choices(known, code), value=chosen),
-            notice(known, chosen, language),
+            text("first_text", code),
+            gr.update(choices=voice_choice.language_choices(house.voices, language), value=code),
+            gr.update(choices=voice_choice.voice_choices(house.voices, code), value=chosen),
+            notice(chosen, language),
         )
 
-    def notice(known: list[Voice], name: str, language: str) -> str:
-        return f"<p>{voice_choice.notice(known, name, language, offline=house.offline)}</p>"
+    def notice(name: str, language: str) -> str:
+        return f"<p>{voice_choice.notice(house.voices, name, language, offline=house.offline)}</p>"
 
     def filter_voices(code: str, current: str, request: gr.Request) -> tuple[Any, str]:
-        known = voices()
-        chosen = voice_choice.pick(known, code, current)
-        choices = voice_choice.voice_choices(known, code)
-        return gr.update(choices=choices, value=chosen), notice(known, chosen, language_of(request))
+        chosen = voice_choice.pick(house.voices, code, current)
+        choices = voice_choice.voice_choices(house.voices, code)
+        return gr.update(choices=choices, value=chosen), notice(chosen, language_of(request))
 
     def choose(name: str, request: gr.Request) -> str:
-        return notice(voices(), name, language_of(request))
+        return notice(name, language_of(request))
 
     def speak(words: str, voice: str, rate: float, pitch: float, volume: float, request: gr.Request) -> None:
         viewer = visitor(house, request)

@@ -17,14 +17,17 @@ class BrowserClock(ReportedClock):
 
     Each report tells by how much the last pictures came late; the lead follows, so that what is drawn for a moment
     is seen at that moment.
+
+    Args:
+        lead: Seconds of a picture's way, as known so far.
     """
 
     #: Reports come 0.4 s apart; a hidden tab's timers once a second.
     PATIENCE_S = 3.0
 
-    def __init__(self) -> None:
+    def __init__(self, lead: float = FIRST_LEAD_S) -> None:
         super().__init__()
-        self.lead = FIRST_LEAD_S
+        self.lead = lead
         self.skew_ms: float | None = None
         self._finished = False
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,9 @@ class House:
         cache: Folder of the avatars.
         voice: Chosen when a visitor comes; None chooses by the browser's language.
         offline: No cloud voice is asked.
+
+    Attributes:
+        first: Who is on stage when a visitor comes; its successor where it was deleted.
     """
 
     def __init__(self, avatar: Avatar, cache: Path, voice: str | None = None, *, offline: bool = False) -> None:
@@ -51,7 +54,7 @@ class House:
         self.offline = offline
         self.temp = TempFolder()
         self.idle = IdleLoops()
-        self._first = avatar
+        self.first = avatar
         self._loaded: dict[str, Avatar] = {avatar.id: avatar}
         self._lock = threading.Lock()
         self._viewers: dict[str, Viewer] = {}  # by Gradio's name for the browser's tab
@@ -78,26 +81,33 @@ class House:
         """Take in an avatar that was made, imported or renamed."""
         with self._lock:
             self._loaded[avatar.id] = avatar
-            if avatar.id == self._first.id:
-                self._first = avatar
+            if avatar.id == self.first.id:
+                self.first = avatar
         self.idle.forget(avatar.id)
 
     def drop(self, avatar_id: str, successor: Avatar) -> None:
         """An avatar was deleted: whoever watches it gets ``successor``."""
         with self._lock:
             self._loaded.pop(avatar_id, None)
-            if self._first.id == avatar_id:
-                self._first = successor
+            if self.first.id == avatar_id:
+                self.first = successor
             watching = [viewer for viewer in self._viewers.values() if viewer.avatar.id == avatar_id]
         for viewer in watching:
             viewer.switch(successor)
         self.idle.forget(avatar_id)
 
-    def first_voice(self, language: str, voices: Sequence[Voice]) -> str:
+    @cached_property
+    def voices(self) -> list[Voice]:
+        """All voices; the network is not asked for news, which would hold up the first visitor."""
+        from visema.speech.voices import list_voices
+
+        return list_voices(offline=True)
+
+    def first_voice(self, language: str) -> str:
         """The voice that is chosen when a visitor comes, for a browser of ``language``."""
         from visema.speech.voices import resolve_voice
 
-        return resolve_voice(self.voice, self.offline).name if self.voice else pick(voices, language)
+        return resolve_voice(self.voice, offline=True).name if self.voice else pick(self.voices, language)
 
     # -- visitors -------------------------------------------------------------------------------------------------
 
@@ -106,7 +116,7 @@ class House:
         with self._lock:
             viewer = self._viewers.get(tab)
             if viewer is None:
-                viewer = self._viewers[tab] = Viewer(self._first, language, self._hire)
+                viewer = self._viewers[tab] = Viewer(self.first, language, self._hire)
             return viewer
 
     def by_token(self, token: str) -> Viewer | None:

@@ -101,7 +101,7 @@ class IdleLoops:
 
         # A loop of somebody talking is shown with its mouth at rest, as the performer shows it.
         compositor = Compositor(avatar) if mouth_moves(avatar) else None
-        pictures = {}
+        pictures: dict[int, bytes] = {}
         with avatar.open_loop(start) as loop:
             for index in range(start, min(start + step * CHUNK, loop.count)):
                 frame = next(loop)

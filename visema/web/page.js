@@ -77,11 +77,10 @@ function write() {
 }
 
 function show() {
-  document.body.dataset.language = state.language;
   const stage = one('#stage');
   if (!stage) return;
   stage.dataset.state = state.state;
-  stage.style.setProperty('--face-x', `${state.focus ?? 50}%`);
+  stage.style.setProperty('--focus', (state.focus || [50, 50]).map((part) => `${part}%`).join(' '));
   const label = one('#state .label');
   if (label && label.textContent !== state.label) label.textContent = state.label;
   const status = one('#status');

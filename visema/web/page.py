@@ -10,11 +10,13 @@ import gradio as gr
 
 from visema.web.making import SUFFIXES
 from visema.web.routes import ICON
-from visema.web.texts import LANGUAGES, table, text
+from visema.web.texts import LANGUAGES, table
 from visema.web.voice_choice import ALL
 
 #: Of the avatar's picture, pixels.
 HEIGHT = 480
+#: The picture of the first moment; see `routes`.
+POSTER = "../poster.jpg"
 _CARD_CLICKS = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('.card');
@@ -78,7 +80,9 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
         title: Of the window.
     """
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_header(), elem_id="header", html_template="${value}", padding=False)
+        with gr.Row(elem_id="header"):
+            gr.HTML(f'<div class="brand">{ICON}<h1>Visema</h1></div>', elem_id="brand")
+            gr.HTML(t("tagline"), elem_id="tagline")
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(elem_id="left", scale=6, min_width=300):
                 left = _stage(t)
@@ -89,18 +93,13 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
     return page, parts
 
 
-def _header() -> str:
-    name = "<h1>Visema</h1>"
-    lines = "".join(f'<p lang="{code}">{text("tagline", code)}</p>' for code in LANGUAGES)
-    return f'<div class="brand">{ICON}{name}</div>{lines}'
-
-
 def _stage(t: gr.I18n) -> dict[str, Any]:
     with gr.Column(elem_id="stage"):
         view = gr.Image(
             elem_id="view", height=HEIGHT, container=False, alt_text="Avatar", streaming=True, interactive=False,
             sources=["webcam"], buttons=[], show_label=False,
         )  # fmt: skip
+        view.value = {"url": POSTER}  # there before the stream has begun
         gr.HTML('<span class="dot"></span><span class="label" role="status"></span>', elem_id="state")
     shown = gr.HTML("", elem_id="gallery", js_on_load=_CARD_CLICKS)
     bridge = gr.HTML("", html_template="<i hidden></i>", js_on_load=asset("page.js"), elem_id="bridge")
@@ -121,9 +120,9 @@ def _speech(t: gr.I18n) -> dict[str, Any]:
             voice = gr.Dropdown([], label=t("voice"), elem_id="voice", min_width=150, scale=3)
         notice = gr.HTML("", elem_id="notice")
     with gr.Row(elem_id="buttons"):
-        speak = gr.Button(t("speak"), variant="primary", elem_id="speak", min_width=110, scale=3)
-        stop = gr.Button(t("stop"), elem_id="stop", min_width=80, scale=1)
-        save = gr.Button(t("save"), elem_id="save", min_width=130, scale=2)
+        speak = gr.Button(t("speak"), variant="primary", elem_id="speak", min_width=110, scale=4)
+        stop = gr.Button(t("stop"), elem_id="stop", min_width=80, scale=2)
+        save = gr.Button(t("save"), elem_id="save", min_width=150, scale=4)
     gr.HTML('<p class="line" role="status"></p><div class="notes"></div>', elem_id="status")
     saved = gr.HTML("", elem_id="saved")
     with gr.Accordion(t("manner"), open=False, elem_id="manner"):

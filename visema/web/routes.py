@@ -48,6 +48,10 @@ def add_routes(app: FastAPI, house: House) -> None:
     async def favicon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers=_FOREVER)
 
+    @app.get("/poster.jpg", include_in_schema=False)
+    def poster() -> Response:
+        return Response(house.idle.jpeg(house.first, 0), media_type="image/jpeg", headers=_NEVER)
+
     @app.get("/avatars/{avatar_id}/idle/{edition}/{index}.jpg", include_in_schema=False)
     def idle(avatar_id: str, edition: str, index: int) -> Response:
         if not ID.fullmatch(avatar_id) or index < 0:

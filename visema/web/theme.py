@@ -38,6 +38,10 @@ def page_theme() -> gr.themes.Base:
     return theme.set(
         body_background_fill="#f5f4f1",
         body_background_fill_dark="#141312",
+        body_text_color_subdued="#6b665e",
+        body_text_color_subdued_dark="#a8a29a",
+        block_info_text_color="#6b665e",
+        block_info_text_color_dark="#a8a29a",
         background_fill_primary="#ffffff",
         background_fill_primary_dark="#1e1d1b",
         background_fill_secondary="#faf9f7",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from visema.speech.types import Speech, SpeechSettings
-from visema.web.clock import BrowserClock
+from visema.web.clock import FIRST_LEAD_S, BrowserClock
 from visema.web.idle import stride
 from visema.web.sound import wav_bytes
 from visema.web.texts import text
@@ -85,6 +85,7 @@ class Viewer:
         self._talking_until: float | None = None  # None: idle; inf: speaking; else the mouth closes till then
         self._frame_number = 0
         self._anchor = (0.0, time.monotonic())  # loop position and when
+        self._lead = FIRST_LEAD_S
         self._done = ""  # what the status says when this sound has ended
 
     # -- what the visitor does ------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class Viewer:
                     "tone": view.tone,
                     "notes": view.notes,
                     "sound": sound if view.sound else None,
-                    "focus": face_centre(self.avatar),
+                    "focus": focus(self.avatar),
                     "texts": {key: self.text(name) for key, name in _SCRIPT_TEXTS.items()},
                 }
             )
@@ -258,7 +259,10 @@ class Viewer:
 
     def _clock(self, utterance: int) -> BrowserClock:
         with self._lock:
-            return self._clocks.setdefault(utterance, BrowserClock())
+            clock = self._clocks.get(utterance)
+            if clock is None:  # the way to this visitor's eye is as long as it was
+                clock = self._clocks[utterance] = BrowserClock(self._lead)
+            return clock
 
     def _hear(self, stage: int, event: Event) -> None:
         """Take in what the performer tells."""
@@ -297,7 +301,8 @@ class Viewer:
         )
 
     def _ended(self, event: Event) -> None:
-        self._clocks.pop(event.utterance, None)
+        clock = self._clocks.pop(event.utterance, None)
+        self._lead = clock.lead if clock else self._lead
         sound = self._sound_of.pop(event.utterance, 0)
         self._talking_until = time.monotonic() + CLOSING_S
         if sound == self._view.sound and sound:  # else newer words have taken over
@@ -314,7 +319,15 @@ class Viewer:
 _SCRIPT_TEXTS = {"muted": "status_muted", "lost": "lost", "alt": "avatar_alt"}
 
 
-def face_centre(avatar: Avatar) -> float:
-    """Where the face is across the picture, in percent, so that a narrow window crops around it."""
-    points = avatar.track.landmarks[..., 0]
-    return round(float(100 * points.mean() / avatar.size[0]), 1)
+def focus(avatar: Avatar) -> tuple[float, float]:
+    """Which point of the picture a window of another shape keeps in its place, in percent across and down.
+
+    Across it is the middle of the face; down it is the top of the head, a third of the face's height above the
+    highest landmark, so that a wide window cuts shoulders and no hair.
+    """
+    points = avatar.track.landmarks[:, :, :2].reshape(-1, 2)
+    width, height = avatar.size
+    top, bottom = points[:, 1].min(), points[:, 1].max()
+    head = top - (bottom - top) / 3
+    across, down = 100 * points[:, 0].mean() / width, 100 * head / height
+    return round(min(max(float(across), 0.0), 100.0), 1), round(min(max(float(down), 0.0), 50.0), 1)

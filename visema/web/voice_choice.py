@@ -21,6 +21,11 @@ def base_language(tag: str) -> str:
     return tag.replace("_", "-").split("-")[0].lower()
 
 
+def language_of(voices: Sequence[Voice], name: str) -> str:
+    """The language code of the voice ``name``; English for a voice that is not listed."""
+    return base_language(next((voice.language for voice in voices if voice.name == name), "en"))
+
+
 @lru_cache(maxsize=1)
 def _names() -> dict[str, tuple[str, ...]]:
     """Language code -> its name in each of the page's languages (from Unicode's CLDR where that has one)."""
