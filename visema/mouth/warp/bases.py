@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from visema.face.track import FaceTrack
 from visema.mouth.warp.displacement import JAW, NARROW, SPREAD
-from visema.mouth.warp.lips import N_COLUMNS, Lips
+from visema.mouth.warp.lips import MIDDLE, N_COLUMNS, Lips
 from visema.mouth.warp.material import Material
 from visema.mouth.warp.points import OUTER_CORNERS, Floats, smoothstep
 from visema.types import Box, FloatArray
 
 #: The region that may change, in U: its centre below the mouth, its reach to the sides, up and down.
-CENTRE_DOWN, SIDEWAYS, UP, DOWN = 0.28, 1.22, 1.02, 1.28
+CENTRE_DOWN, SIDEWAYS, UP, DOWN = 0.28, 1.22, 0.90, 1.28
 #: A mouth of which less than this share of the region's width lies in the picture is not drawn.
 MIN_SHARE = 0.45
-#: Frames prepared together, and blocks kept (about 10 KB a frame).
-BLOCK, BLOCKS_KEPT = 32, 48
+#: Frames prepared together, and blocks kept (about 20 KB a frame).
+BLOCK, BLOCKS_KEPT = 32, 32
 #: The cut into each lip of an open base mouth (U), so that no sliver of a tooth survives, and how much it grows with
 #: the opening, at most.
 CUT, CUT_GROWS, CUT_MOST = 0.013, 7.0, 0.12
@@ -60,6 +60,16 @@ class BaseFrame:
     rest_weights: FloatArray
     left_open: FloatArray | None
     width: float
+
+    @property
+    def corner(self) -> FloatArray:
+        """The region's left top, (2,) pixels."""
+        return np.array((self.box.x0, self.box.y0), np.float32)
+
+    @property
+    def middle(self) -> FloatArray:
+        """Middle of the lip line with the mouth shut, (2,) pixels."""
+        return np.asarray((self.edges[0, MIDDLE] + self.edges[1, MIDDLE]) * np.float32(0.5), np.float32)
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _upper_row(palette: Palette, plane: _Plane, soft: float, seed: int) -> tuple
     colour = colour * (1 - gum) + palette.gum * light[..., None] * gum
     alpha = row.alpha * (1 - smoothstep(0.37, 0.41, far))
     below = np.maximum(y - edge, 0)
-    shadow = 1 - 0.36 * np.exp(-below / 0.030) * (y > edge - 0.02) * (1 - smoothstep(0.28, 0.42, far))
+    shadow = 1 - 0.28 * np.exp(-below / 0.030) * (y > edge - 0.02) * (1 - smoothstep(0.28, 0.42, far))
     return np.dstack([colour * alpha[..., None], alpha]), shadow
 
 
@@ -165,7 +165,7 @@ def _jaw(palette: Palette, plane: _Plane, soft: float, seed: int) -> tuple[Float
     edge = LOWER_EDGE + LOWER_EDGE_FALLS * x * x
     row = paint_row(LOWER, x, y, edge, soft=soft, crisp=palette.crisp, from_right=palette.from_right, seed=seed + 7)
     light = (1 - 0.72 * smoothstep(0.12, 0.36, far)) * side
-    teeth = tint(palette.teeth, row.shade * light * 0.94 * (1 - 0.26 * smoothstep(0.02, 0.10, row.depth)))
+    teeth = tint(palette.teeth, row.shade * light * 0.97 * (1 - 0.16 * smoothstep(0.02, 0.10, row.depth)))
     gum = row.gum[..., None]
     teeth = teeth * (1 - gum) + 0.8 * palette.gum * light[..., None] * gum
     alpha = row.alpha * (1 - smoothstep(0.32, 0.36, far))
@@ -199,7 +199,7 @@ def _raised_tip(palette: Palette, plane: _Plane) -> Floats:
     shade = shade * (1 - 0.40 * np.abs(r) ** 2.6) * groove
     wet_at = 0.035 if palette.from_right > 0 else -0.035
     shade = shade + 0.20 * np.exp(-(((x - wet_at) / 0.045) ** 2) - ((inside - 0.032) / 0.013) ** 2)
-    colour = tint(palette.tongue * 1.12, shade * _side_light(palette, x))
+    colour = tint(palette.tongue * 1.2, shade * _side_light(palette, x))
     return np.dstack([colour * alpha[..., None], alpha])
 
 

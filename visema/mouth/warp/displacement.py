@@ -12,17 +12,14 @@ from typing import Final, Literal
 import numpy as np
 
 from visema.mouth.warp.lips import Lips
-from visema.mouth.warp.points import Floats, smoothstep
+from visema.mouth.warp.points import Floats, smoothstep, step
 from visema.types import FloatArray
 
 Side = Literal["upper", "lower"]
 SIDES: Final[tuple[Side, Side]] = ("upper", "lower")
 
-#: What the fields are of. `spread` and `narrow` are the two directions of the pose's `wide`; `round` and `purse` seal
-#: the ends of a rounded opening (see `pose_weights`).
-FIELDS_OF: Final = (
-    "jaw", "spread", "narrow", "protrude", "upper", "lower", "roll_upper", "roll_lower", "round", "purse",
-)  # fmt: skip
+#: What the fields are of. `spread` and `narrow` are the two directions of the pose's `wide`.
+FIELDS_OF: Final = ("jaw", "spread", "narrow", "protrude", "upper", "lower", "roll_upper", "roll_lower")
 N_WEIGHTS: Final = len(FIELDS_OF)
 JAW, SPREAD, NARROW = 0, 1, 2
 #: The rolls move the lips' skin under their edges, which stay.
@@ -34,32 +31,51 @@ CORNER_FOLLOWS, UPPER_FOLLOWS = 0.34, -0.03
 CORNER_DRAWS_IN = 0.12
 #: Of the opening that raising the upper and lowering the lower lip make, what shows in the middle.
 UPPER_SHOWS, LOWER_SHOWS = 0.88, 1.0
-#: Half-width, as a share of the mouth's, of the hole that remains at full `round` and `purse`.
-ROUND_HOLE, PURSE_HOLE = 0.84, 0.56
-#: Values of `protrude` at which the two reach their full weight.
-ROUND_AT, PURSE_AT = 0.55, 1.10
+#: Rounded lips leave a hole: its half-width, as a share of the mouth's, falls from the first to the second number as
+#: `protrude` rises to `PURSED`; from `ROUNDED` on the hole is fully round.
+WIDEST_HOLE, NARROWEST_HOLE = 1.0, 0.52
+PURSED, ROUNDED = 1.10, 0.45
 
 
-def pose_weights(pose: FloatArray, jaw_gain: float, width: float = 1.0) -> FloatArray:
-    """From an articulation to the weights of the fields.
+@dataclass(frozen=True)
+class Motion:
+    """A pose as this face makes it.
+
+    Attributes:
+        weights: (N_WEIGHTS,) of the fields.
+        seal: By how much (U) the ends of the opening are pressed together, where they would have opened as the middle.
+        hole: Half-width of what stays open, as a share of the mouth's.
+    """
+
+    weights: FloatArray
+    seal: float
+    hole: float
+
+    def sealing(self, s: Floats) -> FloatArray:
+        """By how much to narrow the opening at places ``s`` along the lips, U; 0 is the middle, 1 an inner corner."""
+        upper, lower = _opening_profile(s)
+        natural = np.where(s < 1, (lower - upper) / (1 - UPPER_FOLLOWS), 0)
+        round_hole = np.sqrt(np.clip(1 - (s / self.hole) ** 2, 0, 1))
+        # Past the hole the lips stay pressed together: a little more than shut, so that no slit is left.
+        pressed = 0.06 * smoothstep(self.hole * 0.95, self.hole * 1.1, s) * (s < 1)
+        return np.asarray(self.seal * (natural - round_hole + pressed) * (1 - smoothstep(1.0, 1.25, s)), np.float32)
+
+
+def motion_of(pose: FloatArray, jaw_gain: float, width: float = 1.0) -> Motion:
+    """From an articulation to a face's motion.
 
     Args:
         pose: (N_FIELDS,) articulation.
         jaw_gain: The face's own scale of the jaw, see `jaw_gain_of`.
         width: Mouth width of this frame over that at rest.
-
-    Returns:
-        (N_WEIGHTS,) float32.
     """
     jaw, wide, protrude, upper, lower, roll_upper, roll_lower = (float(v) for v in pose[:7])
     jaw *= jaw_gain
     opening = max(jaw * (1 - UPPER_FOLLOWS) + upper * UPPER_SHOWS + lower * LOWER_SHOWS, 0.0)
-    purse = min(max((protrude - ROUND_AT) / (PURSE_AT - ROUND_AT), 0.0), 1.2)
-    rounded = min(max(protrude / ROUND_AT, 0.0), 1.0) * max(1 - purse, 0.0)
-    return np.array(
-        (jaw, max(wide, 0) * width, min(wide, 0) * width, protrude, upper, lower, roll_upper, roll_lower,
-         opening * rounded, opening * purse), np.float32,
-    )  # fmt: skip
+    weights = (jaw, max(wide, 0) * width, min(wide, 0) * width, protrude, upper, lower, roll_upper, roll_lower)
+    pursed = min(max(protrude / PURSED, 0.0), 1.1)
+    hole = WIDEST_HOLE - (WIDEST_HOLE - NARROWEST_HOLE) * pursed
+    return Motion(np.array(weights, np.float32), opening * step(0, ROUNDED, protrude), hole)
 
 
 @dataclass(frozen=True)
@@ -78,19 +94,9 @@ class _Place:
 def _opening_profile(s: Floats) -> tuple[Floats, Floats]:
     """Share of the jaw that the upper and the lower lip's edge follow, inside the corners."""
     t = np.minimum(s, 1)
-    upper = UPPER_FOLLOWS + (CORNER_FOLLOWS - UPPER_FOLLOWS) * t**2.1
-    lower = 1 - (1 - CORNER_FOLLOWS) * t**2.5
+    upper = UPPER_FOLLOWS + (CORNER_FOLLOWS - UPPER_FOLLOWS) * t**2.5
+    lower = 1 - (1 - CORNER_FOLLOWS) * t**3.0
     return upper, lower
-
-
-def _hole(s: Floats, half: float) -> Floats:
-    """What has to be taken from a jaw's opening (of 1 in the middle) to leave a round hole of that half-width."""
-    upper, lower = _opening_profile(s)
-    natural = np.where(s < 1, (lower - upper) / (1 - UPPER_FOLLOWS), 0)
-    ellipse = np.sqrt(np.clip(1 - (s / half) ** 2, 0, 1))
-    # Past the hole the lips stay pressed together: a little more than shut, so that no slit is left.
-    pressed = 0.06 * smoothstep(half * 0.95, half * 1.1, s) * np.where(s < 1, 1, 0)
-    return np.asarray((natural - ellipse + pressed) * (1 - smoothstep(1.0, 1.25, s)))
 
 
 def displacement_fields(x: Floats, y: Floats, side: Side, lips: Lips, pitch_slope: float) -> Floats:
@@ -118,8 +124,6 @@ def displacement_fields(x: Floats, y: Floats, side: Side, lips: Lips, pitch_slop
         lower = p.bell**0.55 * (1 - smoothstep(0.06, 0.42, p.away))
     root = np.sqrt(p.bell)
     tucked = root * (1 - smoothstep(0.0, 0.30 if up else 0.34, p.away)) * (1 if up else -1)
-    half = 0.5 if up else -0.5
-    near = 1 - smoothstep(0.03, 0.26, p.away)
     return np.stack(
         [
             _jaw(p, up, lips),
@@ -130,8 +134,6 @@ def displacement_fields(x: Floats, y: Floats, side: Side, lips: Lips, pitch_slop
             np.stack([zero, lower, zero], -1),
             np.stack([zero, tucked if up else zero, zero], -1),
             np.stack([zero, zero if up else tucked, zero], -1),
-            np.stack([zero, half * _hole(p.s, ROUND_HOLE) * near, zero], -1),
-            np.stack([zero, half * _hole(p.s, PURSE_HOLE) * near, zero], -1),
         ]
     )
 
@@ -144,13 +146,25 @@ def closing_share(x: Floats, y: Floats, side: Side, lips: Lips) -> Floats:
     return np.asarray(-0.5 * (1 - smoothstep(0, 0.45, np.maximum(y - edge, 0))))
 
 
+def sealing_share(x: Floats, y: Floats, side: Side, lips: Lips) -> Floats:
+    """Share of `Motion.sealing` by which each point moves down."""
+    edge = np.interp(x, lips.x, lips.upper if side == "upper" else lips.lower)
+    away = np.maximum(edge - y if side == "upper" else y - edge, 0)
+    return np.asarray((0.5 if side == "upper" else -0.5) * (1 - smoothstep(0.03, 0.26, away)))
+
+
+def along_lips(x: Floats, lips: Lips) -> Floats:
+    """Place along the lips: 0 in the middle, 1 at the inner corners, more beyond."""
+    return np.asarray(np.abs(x - lips.inner_centre) / lips.inner_half_width)
+
+
 def pitch_slope(rotations: Floats) -> float:
     """See `displacement_fields`; the usual one of (n, 3, 3) turns."""
     return float(np.median(rotations[:, 1, 2] / rotations[:, 1, 1]))
 
 
 def _place(x: Floats, y: Floats, side: Side, lips: Lips) -> _Place:
-    s = np.abs(x - lips.inner_centre) / lips.inner_half_width
+    s = along_lips(x, lips)
     v = y - np.interp(x, lips.x, lips.upper if side == "upper" else lips.lower)
     # Past the lip's edge the field is carried on as it is there; beyond the corners both sides use one field.
     far = smoothstep(1, 1.35, s)
@@ -188,6 +202,11 @@ def _corner_window(p: _Place, lips: Lips) -> Floats:
     return np.asarray(sideways * (1 - smoothstep(0.13, height, np.abs(p.y - middle))))
 
 
+def _lip_depth(p: _Place) -> Floats:
+    """Distance into the lip, signed as `v`; the dark line of contact is left out, so that it is not stretched."""
+    return np.asarray(np.sign(p.v) * np.clip(p.away - 0.014, 0, np.where(p.v < 0, 0.116, 0.146)))
+
+
 def _wide(p: _Place, up: bool, lips: Lips) -> tuple[Floats, Floats]:
     """Spreading and (for negative weights) narrowing."""
     a = lips.half_width
@@ -196,7 +215,7 @@ def _wide(p: _Place, up: bool, lips: Lips) -> tuple[Floats, Floats]:
     s2 = np.minimum(p.s, 1) ** 2
     across = np.sign(p.x) * a * so * window
     # Lips keep their volume: thinner when spread, fuller when narrowed.
-    thin = np.clip(p.v, -0.13, 0.16) * np.sqrt(p.bell) * (1 - smoothstep(0.16, 0.5, p.away))
+    thin = _lip_depth(p) * np.sqrt(p.bell) * (1 - smoothstep(0.16, 0.5, p.away))
     # A small mouth moves less.
     size = float(np.clip((a - 0.18) / 0.19, 0.6, 1.0))
     lift = -0.16 * a * s2 * window
@@ -207,7 +226,7 @@ def _wide(p: _Place, up: bool, lips: Lips) -> tuple[Floats, Floats]:
 
 
 def _protrude(p: _Place, up: bool, lips: Lips, pitch_slope: float) -> Floats:
-    v = np.clip(p.v, -0.13, 0.16)
+    v = _lip_depth(p)
     fade = 1 - smoothstep(0.16, 0.5, p.away)
     thicken = (0.20 if up else 0.12) * v * np.sqrt(p.bell) * fade
     lip = np.where(p.s < 1, 1 - 0.3 * p.s**2, 0.7 * (1 - smoothstep(1, 1.7, p.s))) * (
@@ -218,10 +237,10 @@ def _protrude(p: _Place, up: bool, lips: Lips, pitch_slope: float) -> Floats:
     flatten = lips.smile * corner * (1 - smoothstep(0.10, 0.50, np.abs(p.y - middle)))
     # Fuller towards the corners: a rounder outline.
     fuller = (
-        0.024
+        0.016
         * np.sign(p.v)
         * np.exp(-(((p.s - 0.80) / 0.17) ** 2))
-        * smoothstep(0.004, 0.035, p.away)
+        * smoothstep(0.02, 0.07, p.away)
         * (1 - smoothstep(0.05, 0.28, p.away))
         * np.where(p.s < 1, 1, 1 - smoothstep(1, 1.25, p.s))
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from visema.mouth.warp.bases import BaseFrame
+from visema.mouth.warp.displacement import Motion
 from visema.mouth.warp.material import Material
 from visema.mouth.warp.points import smoothstep
-from visema.mouth.warp.raster import enlarge, sample
+from visema.mouth.warp.raster import combine, enlarge, sample, transform
 from visema.types import FloatArray
 
 #: Image nodes beyond each border, so that cubic upsampling is exact inside.
 PAD = 2
 #: Image nodes in one U, and their least distance in pixels.
-NODES_PER_U, MIN_STEP = 14.0, 4
-#: Fixed-point steps: the strongest field (a purse) contracts by about .4 a step.
-STEPS = 5
+NODES_PER_U, MIN_STEP = 18.0, 3
+#: Fixed-point steps; after four, 99 % of the nodes are within .3 pixels even at the widest opening.
+STEPS = 4
 #: Displacement fades to nothing over this share of the region's smaller side.
 FADE = 0.10
 
@@ -26,17 +27,16 @@ class CoarseMaps:
     Attributes:
         step: Pixels between nodes.
         sides: Two (rows, columns, 2) arrays of absolute source positions in the region.
-        places: Two (rows, columns, 2) arrays: where in the material grid (column, row) each node lies.
     """
 
-    def __init__(self, frame: BaseFrame, material: Material, weights: FloatArray) -> None:
+    def __init__(self, frame: BaseFrame, material: Material, motion: Motion) -> None:
         box, matrix = frame.box, frame.matrix
         rows, columns = material.shape
         self.width, self.height = box.width, box.height
         self.step = max(MIN_STEP, round(frame.scale / NODES_PER_U))
         px, py = (_nodes(n, self.step) for n in (box.width, box.height))
         grid_step = float(material.x[1] - material.x[0])
-        inverse = (np.linalg.inv(matrix[:, :2]) / grid_step).astype(np.float32)
+        inverse = _inverse(matrix[:, :2]) / np.float32(grid_step)
         corner = np.array([material.x[0], material.y[0]], np.float32) / np.float32(grid_step)
         across = np.multiply.outer(px + np.float32(box.x0 - frame.origin[0]), inverse[:, 0])
         down = np.multiply.outer(py + np.float32(box.y0 - frame.origin[1]), inverse[:, 1]) - corner
@@ -46,22 +46,25 @@ class CoarseMaps:
         position = np.empty((len(py), len(px), 2), np.float32)
         position[..., 0] = px
         position[..., 1] = py[:, None]
+        weights = motion.weights + frame.rest_weights
+        gaps = []
+        if motion.seal > 0:
+            gaps.append((material.sealing, motion.sealing(material.along)))
+        if frame.left_open is not None:
+            gaps.append((material.closing, frame.left_open))
         self.sides: list[FloatArray] = []
-        self.places: list[FloatArray] = []
         for side in (0, 1):
-            moved = (weights @ material.fields[side]).reshape(-1, 3)
-            if frame.left_open is not None:
-                shared = material.closing[side].reshape(rows, columns) * frame.left_open
-                moved[:, 1] += shared.reshape(-1)
-            pixels = moved @ matrix.T
-            offset = ((pixels + frame.residual[side]) @ inverse.T).reshape(rows, columns, 2)
+            moved = combine(weights, material.fields[side]).reshape(-1, 3)
+            for share, gap in gaps:
+                moved[:, 1] += (share[side].reshape(rows, columns) * gap).reshape(-1)
+            pixels = transform(moved, matrix)
+            offset = transform(pixels + frame.residual[side], inverse).reshape(rows, columns, 2)
             place = unmoved
             for _ in range(STEPS):
                 place = unmoved - sample(offset, place)
             displacement = sample(pixels.reshape(rows, columns, 2), place)
             displacement *= fade2
             self.sides.append(position - displacement)
-            self.places.append(place)
 
     def pixels(self, side: int, y0: int, y1: int) -> FloatArray:
         """Source positions of the region's rows ``y0`` to ``y1``, (y1 - y0, width, 2), a view."""
@@ -73,6 +76,12 @@ class CoarseMaps:
         top = (first - PAD) * self.step
         left = PAD * self.step
         return large[y0 - top : y1 - top, left : left + self.width]
+
+
+def _inverse(m: FloatArray) -> FloatArray:
+    """Of a (2, 2) matrix."""
+    (a, b), (c, d) = m.tolist()
+    return np.array(((d, -b), (-c, a)), np.float32) / np.float32(a * d - b * c)
 
 
 def _nodes(length: int, step: int) -> FloatArray:

@@ -8,9 +8,8 @@ import numpy as np
 
 from visema.mouth.warp.bases import BaseFrame
 from visema.mouth.warp.cavity import LOWER_DEPTH, UPPER_DEPTH, UPPER_EDGE, Layers, layer_origin
-from visema.mouth.warp.lips import MIDDLE
 from visema.mouth.warp.points import step
-from visema.mouth.warp.raster import EXTEND, NOTHING, Bytes, affine, blur, triple
+from visema.mouth.warp.raster import EXTEND, NOTHING, Bytes, affine, blur, look_up, triple
 from visema.types import Box, FloatArray
 
 #: How far rows that a pose does not show are drawn back behind their lips, U.
@@ -18,7 +17,9 @@ UPPER_HIDES, LOWER_HIDES = 0.080, 0.055
 #: The lip's shade falls on what is within about this of its edge, U.
 SHADE_WIDTH = 0.017
 #: Share of the light that pursed lips keep out.
-PURSED_DARKER = 0.30
+PURSED_DARKER = 0.10
+#: For th the upper row makes room for the tip, U.
+TIP_LIFTS = 0.016
 
 
 class Interior:
@@ -51,23 +52,25 @@ class Interior:
         protrude = min(max(float(pose[2]), 0.0), 1.0)
         tongue, upper_shows, lower_shows = (float(v) for v in pose[7:10])
         layers, down = self._layers, frame.matrix[:, 1]
-        anchor = frame.edges[:, MIDDLE].mean(0) - (frame.box.x0 + box.x0, frame.box.y0 + box.y0)
+        anchor = frame.middle - (frame.box.x0 + box.x0, frame.box.y0 + box.y0)
         # For l the tip stands between the rows, so the lower one gives way; for th it comes out over it.
         lifted, out = step(0.40, 0.80, tongue), step(0.90, 1.0, tongue)
         give_way = 0.030 * step(0.80, 0.90, tongue) * (1 - out)
 
+        matrix = np.empty((2, 3))
+        matrix[:, :2] = frame.matrix[:, :2] / layers.density
+        anchor -= matrix[:, :2] @ self._origin
+
         def place(picture: Bytes, depth: float, drop: float, outside: int = NOTHING) -> FloatArray:
-            linear = frame.matrix[:, :2] / layers.density
-            offset = anchor + frame.matrix[:, 2] * depth + down * drop - linear @ self._origin
-            matrix = np.c_[linear, offset]
+            matrix[:, 2] = anchor + frame.matrix[:, 2] * depth + down * drop
             return affine(picture, matrix, size, outside=outside).astype(np.float32)
 
         hidden = LOWER_HIDES * (1 - lower_shows) + give_way
         back = place(layers.jaw, LOWER_DEPTH, jaw + hidden, EXTEND)
         inside = np.ascontiguousarray(back[..., :3])
-        raised = -(UPPER_HIDES + 1.2 * layers.longer) * (1 - upper_shows)
+        raised = -(UPPER_HIDES + 1.2 * layers.longer) * (1 - upper_shows) - TIP_LIFTS * out
         if lifted > 0:
-            top = (1 - lifted) * (jaw - 0.02) + lifted * (UPPER_EDGE - 0.022 + 0.10 * jaw + 0.006 * out)
+            top = (1 - lifted) * (jaw - 0.02) + lifted * (UPPER_EDGE - 0.022 + 0.10 * jaw - 0.034 * out)
             tip = place(layers.tongue, LOWER_DEPTH, top)
             cover = tip[..., 3] * (1 / 255)
             strength = lifted * (1 - (1 - out) * back[..., 3] * (1 / 255))
@@ -90,16 +93,11 @@ class Interior:
         under = affine(near, [[1, 0, down[0]], [0, 1, down[1]]], (w, h))
         # A thin slit is all edge: there the lips shade less, or its teeth would be grey.
         thin = (1 - step(0.02, 0.10, jaw + float(pose[3] + pose[4]))) * (1 - protrude)
-        least = 0.40 + 0.30 * thin
-        light = _THROUGH_SHADE[under] * (1 - least) + least
-        light *= 1 - 0.12 * protrude
-        warm = np.empty_like(inside)
-        warm[..., 0] = light * (0.86 + 0.14 * light)
-        warm[..., 1] = light * (0.92 + 0.08 * light)
-        warm[..., 2] = light * (1.08 - 0.08 * light)
-        inside *= warm
-        rim = _RIM[near] * np.float32(0.85 - 0.30 * thin)
-        inside += (self._rim * (1 - 0.25 * protrude) - inside) * triple(rim)
+        least = 0.40 + 0.38 * thin
+        light = ((1 - least) * _THROUGH_SHADE + least) * (1 - 0.06 * protrude)
+        inside *= look_up(under, _WARM_AT[0] * light[:, None] + _WARM_AT[1] * light[:, None] ** 2)
+        rim = _RIM[near] * np.float32(0.85 - 0.45 * thin)
+        inside += (self._rim * np.float32(1 - 0.25 * protrude) - inside) * triple(rim)
         np.minimum(inside, 253, out=inside)
 
 
@@ -111,6 +109,8 @@ def _over(below: FloatArray, above: FloatArray, alpha: FloatArray, strength: Flo
 
 
 _LEVELS: Final = np.arange(256, dtype=np.float32) / 255
+#: Shade is warm: each channel takes the first row of the light and the second of its square.
+_WARM_AT: Final = np.array(((0.86, 0.92, 1.08), (0.14, 0.08, -0.08)), np.float32)
 #: By blurred coverage: how much light comes through, and how much of the rim shows.
 _THROUGH_SHADE: Final = np.minimum(_LEVELS * 1.30, 1).astype(np.float32)
 _RIM: Final = np.clip(1.9 - 2.35 * _LEVELS, 0, 1).astype(np.float32)

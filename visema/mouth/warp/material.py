@@ -11,10 +11,12 @@ from visema.mouth.warp.displacement import (
     N_WEIGHTS,
     ROLLS,
     SIDES,
+    along_lips,
     closing_share,
     displacement_fields,
+    motion_of,
     pitch_slope,
-    pose_weights,
+    sealing_share,
 )
 from visema.mouth.warp.lips import MIDDLE, Lips, hat_matrix
 from visema.mouth.warp.points import (
@@ -31,7 +33,7 @@ from visema.mouth.warp.points import (
 from visema.types import FloatArray
 
 #: Distance between nodes, U.
-STEP = 1 / 14
+STEP = 1 / 20
 LEFT, RIGHT, TOP, BOTTOM = -1.30, 1.30, -0.95, 1.45
 #: Smoothing of the thin plates: of each side's own, and of the one shared beyond the corners.
 SIDE_SMOOTHING, COMMON_SMOOTHING = 2e-3, 1e-2
@@ -50,6 +52,8 @@ class Material:
         fields: (2, N_WEIGHTS, N * 3) displacement.
         edge_fields: (2, N_WEIGHTS, columns of the lip line * 3) of the lips' edges, without rolls.
         closing: (2, N) share of the gap left by the jaw that each node moves to shut an open mouth.
+        sealing: (2, N) share of `Motion.sealing` that each node moves.
+        along: (columns,) and `edge_along` (columns of the lip line,): places along the lips.
         columns: (columns, N_COLUMNS) from the lip line's columns to the grid's.
     """
 
@@ -60,6 +64,9 @@ class Material:
     fields: FloatArray
     edge_fields: FloatArray
     closing: FloatArray
+    sealing: FloatArray
+    along: FloatArray
+    edge_along: FloatArray
     columns: FloatArray
 
     @property
@@ -83,7 +90,7 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
     centres = lips.points[vertices, :2]
     common = thin_plate(nodes, centres, COMMON_SMOOTHING)
     beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)[:, None]
-    operators, fields, edge_fields, closing = [], [], [], []
+    operators, fields, edge_fields, closing, sealing = [], [], [], [], []
     slope = pitch_slope(rotations)
     for side, other in zip(SIDES, (is_lower, is_upper), strict=True):
         used = ~other[vertices]
@@ -96,6 +103,7 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
         at_edge[ROLLS] = 0
         edge_fields.append(at_edge)
         closing.append(closing_share(grid_x, grid_y, side, lips).ravel())
+        sealing.append(sealing_share(grid_x, grid_y, side, lips).ravel())
     columns = np.zeros((len(x), len(lips.x)))
     between = (x >= lips.x[0]) & (x <= lips.x[-1])
     columns[between] = hat_matrix(x[between], lips.x)
@@ -108,6 +116,9 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
         fields=np.stack(fields).astype(f32),
         edge_fields=np.stack(edge_fields).astype(f32),
         closing=np.stack(closing).astype(f32),
+        sealing=np.stack(sealing).astype(f32),
+        along=along_lips(x, lips).astype(f32),
+        edge_along=along_lips(lips.x, lips).astype(f32),
         columns=columns.astype(f32),
     )
 
@@ -163,7 +174,7 @@ def jaw_gain_of(lips: Lips, pose: FloatArray, opening: float, rotation: Floats) 
     )
 
     def opened(gain: float) -> float:
-        return float(pose_weights(pose, gain) @ (lower - upper) @ rotation[:2].T @ down)
+        return float(motion_of(pose, gain).weights @ (lower - upper) @ rotation[:2].T @ down)
 
     low, high = opened(0.8), opened(1.3)
     return float(np.clip(0.8 + 0.5 * (opening - low) / (high - low), 0.85, 1.25))

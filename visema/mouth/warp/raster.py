@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from visema.types import Box
+
 # OpenCV's stubs widen every result to any integer or float, and do not know that a second map may be left out.
 _cv: Any = cv2
 
@@ -75,11 +77,38 @@ def triple(plane: Pixels) -> Pixels:
     return result
 
 
+def combine(weights: NDArray[np.float32], fields: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``weights @ fields`` for (k,) and (k, n); without BLAS, whose threads cost more than so little work."""
+    total = np.zeros(fields.shape[1], np.float32)
+    for weight, field in zip(weights.tolist(), fields, strict=True):
+        if weight:
+            _cv.scaleAdd(field, weight, total, total)
+    return total
+
+
+def transform(vectors: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``vectors @ matrix.T`` for (n, k) and (m, k) with k and m up to 3, again without BLAS."""
+    result: NDArray[np.float32] = _cv.transform(vectors[:, None], matrix)[:, 0]
+    return result
+
+
+def look_up(levels: Bytes, table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A (256, 3) table's rows at each level: (h, w, 3)."""
+    result: NDArray[np.float32] = _cv.LUT(_cv.merge((levels, levels, levels)), table[None])
+    return result
+
+
 def polygon(outline: NDArray[np.floating[Any]], width: int, height: int) -> Bytes:
     """Coverage of a picture by a polygon (n, 2), 0-255, antialiased to 1/256 of a pixel."""
     mask = np.zeros((height, width), np.uint8)
     _cv.fillPoly(mask, [np.round(outline * 256).astype(np.int32)], (255,), cv2.LINE_AA, 8)
     return mask
+
+
+def fill_between(upper: NDArray[np.floating[Any]], lower: NDArray[np.floating[Any]], box: Box) -> Bytes:
+    """Coverage of a box by the opening between two edges (n, 2)."""
+    outline = np.concatenate((upper, lower[::-1])) - np.array((box.x0, box.y0), np.float32)
+    return polygon(outline, box.width, box.height)
 
 
 def unit_share(coverage: Bytes, strength: float = 1.0) -> NDArray[np.float32]:

@@ -42,7 +42,7 @@ def warp_region(
     height = len(source)
     line = (edges[0] + edges[1]) / 2
     axis = frame.matrix[:, 0]
-    line = np.r_[[line[0] - BEYOND * axis], line, [line[-1] + BEYOND * axis]].astype(np.float32)
+    line = np.concatenate(((line[0] - BEYOND * axis,), line, (line[-1] + BEYOND * axis,)))
     # Where an open mouth was shut, maps may not be mixed (the mix would look between the lips), but colours may.
     mix_colours = frame.opening is not None
     seam = max(0.45, 0.010 * frame.scale * (0.5 + 0.42 * softness)) if mix_colours else max(0.6, 0.008 * frame.scale)
@@ -52,7 +52,7 @@ def warp_region(
     out = np.empty_like(source)
     sample_into(out[: strip.y1], source, from_upper)
     sample_into(out[strip.y1 :], source, from_lower[strip.height :])
-    sharp = around(np.r_[edges[0], edges[1]], SHARP_SIDE * frame.scale, SHARP_UP * frame.scale, frame.box)
+    sharp = around(np.concatenate(edges), SHARP_SIDE * frame.scale, SHARP_UP * frame.scale, frame.box)
     x = slice(sharp.x0, sharp.x1)
     if sharp.y0 < strip.y0:
         y = slice(sharp.y0, strip.y0)
@@ -72,6 +72,7 @@ def warp_region(
 
 def _side_mask(line: FloatArray, strip: Box, softness: float) -> FloatArray:
     """1 below the line, 0 above, softly, over the strip."""
-    shape = np.r_[line, [[line[-1, 0] + 9, strip.y1 + 99], [line[0, 0] - 9, strip.y1 + 99]]]
-    shape = np.r_[[[strip.x0 - 99, line[0, 1]]], shape] - (strip.x0, strip.y0)
+    left, right, far = strip.x0 - 99, strip.x1 + 99, strip.y1 + 99
+    sides = ((right, line[-1, 1]), (right, far), (left, far), (left, line[0, 1]))
+    shape: FloatArray = np.concatenate((line, sides)) - np.array((strip.x0, strip.y0), np.float32)
     return unit_share(blur(polygon(shape, strip.width, strip.height), softness))

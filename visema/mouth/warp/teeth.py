@@ -95,7 +95,7 @@ def paint_row(
             outward = across * side
             mine = np.abs(across) <= 1.06
             rounding = amount * np.minimum(np.abs(across), 1.2) ** power * np.where(outward > 0, 1.25, 0.8)
-            tip = edge + (offset + 0.0022 * shift + 0.003 * tilt * outward - rounding) * sense
+            tip = edge + (offset + 0.0014 * shift + 0.0016 * tilt * outward - rounding) * sense
             inside = (tip - y) * sense
             t = inside / row.length
             covered = smoothstep(-soft, soft, inside) * smoothstep(-0.07, 0.05, 1.0 - np.abs(across))

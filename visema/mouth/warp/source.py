@@ -1,0 +1,110 @@
+"""The base frame made ready to be warped: without what must not show, and shaded where lips push forward."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from visema.mouth.warp.bases import BaseFrame
+from visema.mouth.warp.cavity import layer_origin
+from visema.mouth.warp.points import Floats
+from visema.mouth.warp.pucker import pucker_shade
+from visema.mouth.warp.raster import affine, blur, fill_between, polygon, triple, unit_share
+from visema.mouth.warp.rig import FaceRig
+from visema.mouth.warp.sampling import around
+from visema.types import Box, FloatArray, Image
+
+#: The contact line of closed lips fades between these openings, U.
+LINE_FADES = (0.008, 0.035)
+#: By how much pressing the lips together beside a round hole hides it.
+PRESSED_FADES = 0.45
+#: Reach of the shade and of the faded line around the lips' edges, U: sideways, up and down.
+SHADE_SIDE, SHADE_UP = 0.17, 0.26
+LINE_SIDE, LINE_UP = 0.12, 0.09
+#: Skin in shade turns warmer: how much of a shade blue, green and red take.
+WARM = np.array((1.25, 1.08, 0.80), np.float32)
+#: Fill of an open base mouth, as a share of the lips' inner rim.
+FILL = 1.15
+#: Drawn contact line: half its thickness in U, and how much light it takes.
+CONTACT_HALF, CONTACT_DARK = 0.007, 0.55
+
+
+class Source:
+    """Prepares base frames of one face."""
+
+    def __init__(self, face: FaceRig) -> None:
+        self._rim = face.rim
+        self._density = np.float32(face.layers.density)
+        self._origin = np.array(layer_origin(face.layers.density), np.float32)
+        self._fade = face.fade.astype(np.float32)
+        self._shade = pucker_shade(face.lips, face.layers.density)
+
+    def prepare(self, base: Image, frame: BaseFrame, gaps: FloatArray, protrude: float) -> Image:
+        """The region of a frame to warp, or ``base`` itself where nothing is to be done.
+
+        Args:
+            base: The region's pixels.
+            frame: The base frame.
+            gaps: (N_COLUMNS,) how far the lips will be apart, U.
+            protrude: How far they push forward.
+        """
+        parting = self._parting(frame, gaps, protrude)
+        if frame.opening is None and parting is None and protrude <= 0.02:
+            return base
+        source = base.copy()
+        if frame.opening is not None:
+            self._fill(source, frame, frame.opening)
+        edges = frame.edges.reshape(-1, 2) - frame.corner
+        if protrude > 0.02:
+            box = around(edges, SHADE_SIDE * frame.scale, SHADE_UP * frame.scale, frame.box)
+            shade = self._flat(self._shade, frame, box)
+            part = source[box.y0 : box.y1, box.x0 : box.x1]
+            part[:] = np.minimum(part * (1 + triple(shade) * (np.float32(min(protrude, 1.1)) * WARM)), 255)
+        if parting is not None:
+            box = around(edges, LINE_SIDE * frame.scale, LINE_UP * frame.scale, frame.box)
+            strength = np.interp(np.arange(box.width), edges[: len(parting), 0] - box.x0, parting).astype(np.float32)
+            part = source[box.y0 : box.y1, box.x0 : box.x1]
+            part[:] = np.clip(part + self._flat(self._fade, frame, box) * strength[None, :, None], 0, 255)
+        return source
+
+    def _parting(self, frame: BaseFrame, gaps: FloatArray, protrude: float) -> FloatArray | None:
+        """How far the contact line is gone along the lips; None where it stays."""
+        if frame.opening is not None or not self._fade.size:
+            return None
+        low, high = LINE_FADES
+        t = np.clip((gaps - low) / (high - low), 0, 1)
+        # Lips pressed together beside a round hole turn inwards: less of the line is seen.
+        t = np.maximum(t, PRESSED_FADES * min(protrude, 1.0) * t.max())
+        return t if t.any() else None
+
+    def _flat(self, picture: FloatArray, frame: BaseFrame, box: Box) -> FloatArray:
+        """A picture of the layers' plane as it lies in a frame."""
+        linear = frame.matrix[:, :2] / self._density
+        anchor = frame.middle - frame.corner - (box.x0, box.y0)
+        matrix = np.empty((2, 3))
+        matrix[:, :2] = linear
+        matrix[:, 2] = anchor - linear @ self._origin
+        return affine(picture, matrix, (box.width, box.height))
+
+    def _fill(self, source: Image, frame: BaseFrame, opening: FloatArray) -> None:
+        """Fill an open base mouth with the colour of the lips' inner edge: no tooth is drawn along with a lip."""
+        edges = opening - frame.corner
+        box = around(edges.reshape(-1, 2), 0.05 * frame.scale, 0.05 * frame.scale, frame.box)
+        mask = blur(fill_between(edges[0], edges[1], box), max(0.5, 0.008 * frame.scale))
+        inside = np.clip(unit_share(mask, 2) - 1, 0, 1)
+        part = source[box.y0 : box.y1, box.x0 : box.x1]
+        part[:] = part + (self._rim * np.float32(FILL) - part) * inside[..., None]
+
+
+def draw_contact(out: Image, line: Floats, frame: BaseFrame, strength: float) -> None:
+    """Draw the dark line where the lips of an open base mouth now touch, in place."""
+    if strength <= 0:
+        return
+    half = CONTACT_HALF * frame.scale * (1 - np.abs(np.linspace(-1, 1, len(line))) ** 3)[:, None]
+    down = frame.matrix[:, 1] / np.float32(frame.scale)
+    margin = 3 + 0.02 * frame.scale
+    box = around(line, margin, margin, frame.box)
+    outline = np.concatenate((line - half * down, (line + half * down)[::-1])) - (box.x0, box.y0)
+    mask = blur(polygon(outline, box.width, box.height), max(0.5, 0.006 * frame.scale))
+    part = out[box.y0 : box.y1, box.x0 : box.x1]
+    dark = unit_share(mask, CONTACT_DARK * strength)[..., None] * np.array((1.0, 1.0, 0.8), np.float32)
+    part[:] = part * (1 - dark)
