@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import zipfile
 from pathlib import Path
 
-from visema.avatar import FILES, ID, LIBRARY_LANDMARKS, Avatar, read_manifest
-from visema.errors import AvatarError
+from visema.avatar import FILES, ID, LIBRARY_LANDMARKS, LOOP, MANIFEST, Avatar, read_manifest
+from visema.errors import AvatarError, MediaError
 from visema.locking import file_lock
+from visema.media.guard import check_loop
 from visema.media.image import read_image
+from visema.mouth.library import read_library
 from visema.paths import atomic_file, atomic_folder, explain_os_error
 
 #: Bytes that an avatar may take, packed or not: a minute of 1920 x 1080 takes about 150 MB.
@@ -47,8 +50,8 @@ def import_avatar(path: Path, cache: Path) -> Avatar:
         with tempfile.TemporaryDirectory(prefix=".import-", dir=cache) as temporary:
             unpacked = Path(temporary)
             _unpack(path, unpacked)
+            _decode(unpacked)
             avatar = Avatar.load(unpacked)
-            _decode_pictures(unpacked)
             with file_lock(cache / f".{avatar.id}.lock", f"working on {avatar.id}"):
                 return _take_in(unpacked, cache, avatar.id)
     except OSError as e:
@@ -70,9 +73,7 @@ def _take_in(unpacked: Path, cache: Path, avatar_id: str) -> Avatar:
             target.parent.mkdir(exist_ok=True)
             (unpacked / name).replace(target)
         if new_id != avatar_id:
-            import json
-
-            (folder / "avatar.json").write_text(json.dumps(facts | {"id": new_id}, ensure_ascii=False), "utf-8")
+            (folder / MANIFEST).write_text(json.dumps(facts | {"id": new_id}, ensure_ascii=False), "utf-8")
     return Avatar.load(cache / new_id)
 
 
@@ -126,15 +127,13 @@ def _extract(box: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> Non
             file.write(block)
 
 
-def _decode_pictures(folder: Path) -> None:
-    """Every picture must decode; what we made ourselves is not checked so far at each start."""
-    from visema.errors import MediaError
-    from visema.mouth.library import read_library
-
-    for name in FILES:
-        if name.endswith(".png"):
-            try:
+def _decode(folder: Path) -> None:
+    """Decode all pictures, and the loop in a child process: it is a stranger's video."""
+    try:
+        for name in FILES:
+            if name.endswith(".png"):
                 read_image(folder / name)
-            except MediaError as e:
-                raise AvatarError(f"The avatar is damaged: {e.what}", "Export it again.") from e
+        check_loop(folder / LOOP)
+    except MediaError as e:
+        raise AvatarError(f"The avatar is damaged: {e.what}", "Export it again.") from e
     read_library((folder / LIBRARY_LANDMARKS).parent)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +34,8 @@ def explain_os_error(error: OSError, path: Path) -> OutputError:
             f"{path} cannot be written.",
             "Give yourself write permission there, or name another folder (VISEMA_CACHE sets the cache's).",
         )
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return OutputError(f"There is no folder {path.parent}.", "Make it first, or name another one.")
     return OutputError(f"{path} cannot be written: {error.strerror or error}.", "Check the path and the disk.")
 
 
@@ -64,16 +68,40 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """A temporary path beside ``target``, same suffix, that takes its name when the block ends well.
+    """A new, empty temporary file beside ``target``, same suffix, that takes its name when the block ends well.
 
     Raises:
         OutputError: The disk is full, or the place cannot be written.
     """
-    temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
+    temporary: Path | None = None
     try:
+        _sweep_files(target)
+        temporary = target.with_name(f".{target.stem}-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
+        temporary.open("xb").close()
         yield temporary
         temporary.replace(target)
     except OSError as e:
         raise explain_os_error(e, target) from e
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _sweep_files(target: Path) -> None:
+    """Remove temporary files of the same target whose writer was killed."""
+    if os.name != "posix":
+        return
+    for left in target.parent.glob(f".{glob.escape(target.stem)}-*{glob.escape(target.suffix)}"):
+        pid = left.name[len(target.stem) + 2 :].partition("-")[0]
+        if pid.isdecimal() and not _alive(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

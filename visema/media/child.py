@@ -24,11 +24,11 @@ FACTS, DATA, ERROR, END = b"J", b"D", b"E", b"Z"
 GIB = 1 << 30
 #: Address space: an 8K frame has 50 MB and a decoder holds some twenty; two hours of sound are 1.4 GB, and again to
 #: join the parts.
-MEMORY = {"picture": 3 * GIB, "video": 4 * GIB, "audio": 5 * GIB}
+MEMORY = {"picture": 3 * GIB, "video": 4 * GIB, "audio": 5 * GIB, "loop": 2 * GIB}
 #: CPU seconds: a minute of 4K takes about 60.
-CPU = {"picture": 30, "video": 900, "audio": 600}
+CPU = {"picture": 30, "video": 900, "audio": 600, "loop": 300}
 #: Largest file that it may write; only videos write one, the loop.
-WRITE = {"picture": 0, "video": 2 * GIB, "audio": 0}
+WRITE = {"picture": 0, "video": 2 * GIB, "audio": 0, "loop": 0}
 
 
 def main() -> int:
@@ -139,6 +139,16 @@ def _video(request: dict[str, Any], send: Send) -> None:
         raise MediaError(f"{Path(request['path']).name} has no pictures in it.", "Check that it plays elsewhere.")
     send(FACTS, json.dumps({"mirrored": writer.seam_shows()}).encode())
     writer.close_seamless()
+
+
+def _loop(request: dict[str, Any], send: Send) -> None:
+    """Decode a whole loop video of an avatar that somebody sent."""
+    from visema.media.loop import LoopReader
+
+    with LoopReader(Path(request["path"])) as loop:
+        for _ in range(loop.count):
+            next(loop)
+        send(FACTS, json.dumps({"count": loop.count}).encode())
 
 
 if __name__ == "__main__":

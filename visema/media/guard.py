@@ -31,7 +31,7 @@ class Child:
     """A running decoder. A context manager: leaving it ends the process, whatever it was doing.
 
     Args:
-        job: "picture", "audio" or "video".
+        job: "picture", "audio", "video" or "loop".
         path: The user's file.
         what: What it is to the user.
         request: Anything else that the job needs.
@@ -136,6 +136,17 @@ def read_recording(path: Path) -> tuple[Samples, int]:
             else:
                 return cast(Samples, value.view(np.float32)), rate
     raise MediaError(f"{path.name} has no sound in it.", "Choose another recording.")
+
+
+def check_loop(path: Path) -> None:
+    """Decode the loop video of an avatar that somebody sent, once, to the end.
+
+    Raises:
+        MediaError: It cannot be decoded, or decoding it broke the child.
+    """
+    with Child("loop", path, "loop video") as child:
+        for _ in child.messages():
+            pass
 
 
 class VideoChild(Child):

@@ -39,13 +39,14 @@ class LoopReader:
 
         self.path = path
         try:
-            # No list of protocols: this is our own file.
-            self._box: InputContainer = av.open(str(path.absolute()), "r")
+            # Only what setup writes, since an avatar may have been imported.
+            options = {"protocol_whitelist": "file", "enable_drefs": "0", "use_absolute_path": "0"}
+            self._box: InputContainer = av.open(str(path.absolute()), "r", format="mp4", container_options=options)
         except (av.FFmpegError, OSError) as e:
             raise AvatarError(f"The loop video {path} cannot be read.", "Prepare the avatar again.") from e
-        if not self._box.streams.video:
+        if not self._box.streams.video or self._box.streams.video[0].codec_context.name != "h264":
             self._box.close()
-            raise AvatarError(f"The loop video {path} has no picture.", "Prepare the avatar again.")
+            raise AvatarError(f"The loop video {path} has no H.264 picture.", "Prepare the avatar again.")
         self._stream: VideoStream = self._box.streams.video[0]
         self._stream.thread_type = "AUTO"
         rate, count = self._stream.average_rate, self._stream.frames

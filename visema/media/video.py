@@ -85,7 +85,8 @@ class VideoReader:
             self._stream.thread_count = min(4, os.cpu_count() or 1)
             self._packets = self._box.demux(self._stream)
             self._bad = self._good = 0
-            self._first = next(self._decoded(), None)
+            self._frames = self._decoded()
+            self._first = next(self._frames, None)
             if self._first is None:
                 raise MediaError(f"{self.path.name} has no pictures in it.", "Check that it plays elsewhere.")
             self.info = self._describe(self._first, longest)
@@ -138,7 +139,7 @@ class VideoReader:
         if self._first is not None:
             first, self._first = self._first, None
             yield first
-        yield from self._decoded()
+        yield from self._frames
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """Decode on; single broken packets are skipped, as players do."""
