@@ -12,6 +12,9 @@ from visema.media.colour import bgr_to_i420, i420_to_bgr
 from visema.mouth.engine import MouthEngine
 from visema.types import I420, Box, FloatArray, Image
 
+#: OpenCV's conversion from I420 takes so many columns at once, and five times as long for each that is left over.
+FAST_WIDTH = 64
+
 
 class HasMouth(Protocol):
     """What the compositor needs of an avatar."""
@@ -57,13 +60,15 @@ class Compositor:
         planes = region_planes(frame, box, self._width, self._height)
         base = _to_bgr(planes, box)
         drawn = self._engine.draw(base, index, pose)
-        before, after = bgr_to_i420(base).reshape(-1), bgr_to_i420(drawn).reshape(-1)
-        start = 0
-        for plane in planes:
-            stop = start + plane.size
-            change = cv2.subtract(after[start:stop], before[start:stop], dtype=cv2.CV_16S).reshape(plane.shape)
-            plane[...] = cv2.add(plane, change, dtype=cv2.CV_8U)
-            start = stop
+        before, after = bgr_to_i420(base), bgr_to_i420(drawn)
+        # Of more and less one is always 0, so two saturating steps of 8 bits do as well as one of 16, at a quarter.
+        more, less = (
+            np.asarray(cv2.subtract(after, before), np.uint8),
+            np.asarray(cv2.subtract(before, after), np.uint8),
+        )
+        size = (box.width, box.height)
+        for plane, add, take in zip(planes, frame_planes(more, *size), frame_planes(less, *size), strict=True):
+            plane[...] = cv2.subtract(cv2.add(plane, add), take)
         return box
 
 
@@ -88,5 +93,9 @@ def region_planes(frame: I420, box: Box, width: int, height: int) -> tuple[NDArr
 
 
 def _to_bgr(planes: tuple[NDArray[np.uint8], ...], box: Box) -> Image:
-    packed = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(box.height * 3 // 2, box.width)
-    return i420_to_bgr(packed)
+    """The region's pixels, (h, w, 3), contiguous."""
+    width = -(-box.width // FAST_WIDTH) * FAST_WIDTH
+    packed = np.zeros((box.height * 3 // 2, width), np.uint8)
+    for plane, target in zip(planes, frame_planes(packed, width, box.height), strict=True):
+        target[:, : plane.shape[1]] = plane
+    return np.ascontiguousarray(i420_to_bgr(packed)[:, : box.width])
