@@ -49,6 +49,14 @@ class _Broken(Exception):
     """An answer that broke off or made no sense: worth another try."""
 
 
+class _Refused(Exception):
+    """The service refused the connection."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 ConnectorFactory = Callable[[], "aiohttp.BaseConnector"]
 
 
@@ -130,6 +138,10 @@ class EdgeEngine:
                 samples, rate, boundaries = await self._stream(text, voice, settings, gender, brief)
                 _check_whole(words, boundaries, len(samples) / rate)
                 return samples, rate, boundaries
+            except _Refused as e:
+                # edge-tts has set its clock by the service's now, if that was it.
+                if e.status != 403 or brief or attempt == _TRIES - 1:
+                    raise Unreachable(f"The speech service refused (HTTP {e.status}).", _hint(e.status)) from e
             except _Broken as e:
                 if brief or attempt == _TRIES - 1:
                     raise Unreachable(
@@ -170,7 +182,12 @@ class EdgeEngine:
                     boundaries.append(Boundary(start, start + message["duration"] / _TICKS, message["text"]))
             samples = decoder.finish()
         except aiohttp.WSServerHandshakeError as e:
-            raise Unreachable(f"The speech service refused (HTTP {e.status}).", _hint(e.status)) from e
+            raise _Refused(e.status) from e
+        except RuntimeError as e:
+            # After a 403 edge-tts asks again through its connector, which its first session has closed.
+            if not isinstance(e.__context__, aiohttp.WSServerHandshakeError):
+                raise
+            raise _Refused(e.__context__.status) from e
         except (aiohttp.ClientConnectionError, OSError, TimeoutError, asyncio.TimeoutError) as e:
             if decoder.fed:
                 raise _Broken("it broke off") from e
@@ -200,8 +217,8 @@ def fetch_voices(connector: ConnectorFactory = default_connector) -> list[dict[s
         import edge_tts
 
         limit = network.BRIEF if brief else network.CONNECT
-        rows: list[dict[str, Any]] = await asyncio.wait_for(edge_tts.list_voices(connector=connector()), limit)
-        return rows
+        rows = await asyncio.wait_for(edge_tts.list_voices(connector=connector()), limit)
+        return [dict(row) for row in rows]
 
     import aiohttp
 

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -39,8 +39,9 @@ def find(name: str, offline: bool = False) -> Voice:
         VoiceError: No such voice; the hint names similar ones.
     """
     wanted = name.lower()
-    for voices in (_shipped(), _kept(), () if offline else list_voices()):
-        for voice in voices:
+    sources: tuple[Callable[[], Sequence[Voice]], ...] = (_shipped, _kept)
+    for source in sources if offline else (*sources, list_voices):
+        for voice in source():
             if voice.name.partition(":")[2].lower() == wanted:
                 return voice
     names = {v.name.partition(":")[2].lower(): v.name.partition(":")[2] for v in (*_shipped(), *_kept())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +23,8 @@ from visema.speech.words import Word, core, label_words, script_of, split_words,
 #: Characters spoken at once: enough for intonation, so few that another thread waits at most some milliseconds.
 _CHUNK: Final = 600
 _SENTENCE_MARKS: Final = ".!?…。！？।؟"
+#: Marks and the pauses after them at rate 1, seconds.
+_PAUSES: Final = ((_SENTENCE_MARKS, 0.30), (",;:，；：、،؛", 0.15))
 #: Unicode's name of a script, the embedded voice that reads it where the chosen one does not, languages written in it.
 #: Latin words in other scripts are read by espeak-ng itself, with English rules.
 _SCRIPTS: Final = Path(__file__).with_name("scripts.tsv")
@@ -63,12 +66,14 @@ class EspeakEngine:
         samples: list[NDArray[np.int16]] = []
         phones: list[Span] = []
         owners: list[int] = []
+        now = 0.0
         rate = library().rate
         length = 0
-        for piece in speak_pieces(text, words, found.name.partition(":")[2], settings):
+        for piece in speak_pieces(text, words, voice, settings):
             offset = length / rate
             for p in piece.phones:
-                phones.append(Span(p.start + offset, p.end + offset, p.label))
+                phones.append(Span(now, p.end + offset, p.label))
+                now = p.end + offset
                 owners.append(piece.first_word + p.position if p.label else -1)
             samples.append(piece.samples)
             length += len(piece.samples)
@@ -99,7 +104,7 @@ def phones_by_word(text: str, words: Sequence[Word], voice: str, settings: Speec
 
 def speak_pieces(text: str, words: Sequence[Word], voice: str, settings: SpeechSettings) -> Iterator[Piece]:
     """Speak ``text`` piece by piece, each in the voice that can read its script."""
-    runs = list(_runs(words, voice))
+    runs = [(espeak_voices.library_name(name), indices) for name, indices in _runs(words, voice)]
     for run_index, (run_voice, indices) in enumerate(runs):
         chunks = list(_chunks(words, indices))
         for chunk_index, chunk in enumerate(chunks):
@@ -109,7 +114,7 @@ def speak_pieces(text: str, words: Sequence[Word], voice: str, settings: SpeechS
 
 def _runs(words: Sequence[Word], voice: str) -> Iterator[tuple[str, list[int]]]:
     """Word indices in order, grouped by the voice that reads them."""
-    base, plus, variant = voice.partition("+")
+    base, plus, variant = espeak_voices.library_name(voice).partition("+")
     language = base.rpartition("/")[2].split("-")[0].lower()
     now = voice
     readers = []
@@ -158,17 +163,24 @@ def _speak_chunk(
         else:
             # Two brackets would begin phoneme names.
             spoken += words[i].text.replace("[[", "[ ")
-    ends_sentence = any(c in _SENTENCE_MARKS for c in words[chunk[-1]].text[-2:])
     utterance = library().synthesize(
         spoken,
         voice,
         rate=settings.rate,
         pitch=settings.pitch,
         read_phonemes=phonemic,
-        end_pause=ends_sentence and not last,
     )
+    if not last:
+        silence = np.zeros(round(_pause_after(words[chunk[-1]].text) / settings.rate * utterance.rate), np.int16)
+        utterance = replace(utterance, samples=np.concatenate([utterance.samples, silence]))
     phones = [p._replace(position=word_at(starts, p.position)) for p in timed_phones(utterance)]
     return Piece(utterance.samples, phones, chunk[0])
+
+
+def _pause_after(word: str) -> float:
+    """Seconds of the pause that the library makes after a word's marks, and leaves out at the end of a text."""
+    marks = word[-2:]
+    return next((seconds for signs, seconds in _PAUSES if any(c in signs for c in marks)), 0.0)
 
 
 def _word_spans(text: str, words: Sequence[Word], phones: Sequence[Span], owners: Sequence[int]) -> tuple[Span, ...]:

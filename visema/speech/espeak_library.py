@@ -22,12 +22,14 @@ from visema.errors import VoiceError
 #: Words a minute at rate 1, and what the library accepts.
 NORMAL_RATE: Final = 175
 RATES: Final = (80, 450)
-#: The library's pitch runs from 0 to 99 around 50; its table doubles the frequency about every 50 steps.
+#: The library's pitch runs from 0 to 99 around 50. Measured on a male and a female voice: a semitone takes 5.3-6.1
+#: steps upwards and 6.0-6.8 downwards.
 NORMAL_PITCH: Final = 50
-PITCH_STEPS_PER_SEMITONE: Final = 50 / 12
+STEPS_UP: Final = 5.8
+STEPS_DOWN: Final = 6.4
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _EVENTS_IN_IPA, _DONT_EXIT = 2, 1, 2, 0x8000
-_UTF8, _READ_PHONEMES, _END_PAUSE = 1, 0x100, 0x1000
+_UTF8, _READ_PHONEMES = 1, 0x100
 _RATE, _PITCH = 1, 3
 _END, _WORD, _PHONEME = 0, 1, 7
 _LABEL_BYTES: Final = 8
@@ -117,6 +119,11 @@ class EspeakLibrary:
             )
         self._callback = _Callback(self._receive)  # the library keeps a bare pointer: this reference keeps it alive
         self._lib.espeak_SetSynthCallback(self._callback)
+        # Breath and echo are noise, seeded by the clock unless told otherwise: now a process that makes the same calls
+        # gets the same sound. From call to call the phase of the voice's flutter runs on, and moves events by up to 10
+        # ms (one cycle of the voice).
+        if hasattr(self._lib, "espeak_ng_SetRandSeed"):
+            self._lib.espeak_ng_SetRandSeed(c.c_long(1))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self.lock.acquire, after_in_parent=self.lock.release, after_in_child=self.lock.release
@@ -161,7 +168,6 @@ class EspeakLibrary:
         rate: float = 1.0,
         pitch: float = 0.0,
         read_phonemes: bool = False,
-        end_pause: bool = False,
     ) -> Utterance:
         """Speak ``text``.
 
@@ -171,16 +177,15 @@ class EspeakLibrary:
             rate: Speed factor.
             pitch: Semitones up or down.
             read_phonemes: Take ``[[...]]`` in the text as the library's phoneme names.
-            end_pause: End with the pause of a sentence's end.
 
         Raises:
             VoiceError: The voice is unknown, or the library failed.
         """
         text = text.replace("\0", " ")
         data = text.encode("utf-8", "replace") + b"\0"
-        flags = _UTF8 | (_READ_PHONEMES if read_phonemes else 0) | (_END_PAUSE if end_pause else 0)
+        flags = _UTF8 | (_READ_PHONEMES if read_phonemes else 0)
         words = int(np.clip(round(NORMAL_RATE * rate), *RATES))
-        height = int(np.clip(round(NORMAL_PITCH + PITCH_STEPS_PER_SEMITONE * pitch), 0, 99))
+        height = int(np.clip(round(NORMAL_PITCH + (STEPS_UP if pitch > 0 else STEPS_DOWN) * pitch), 0, 99))
         with self.lock:
             self._pcm, self._events = [], []
             self._choose(voice)
@@ -228,22 +233,30 @@ class EspeakLibrary:
 
     @lru_cache(maxsize=1)  # noqa: B019  # one library lives as long as the process
     def voice_files(self) -> tuple[VoiceFile, ...]:
-        """Every voice of the library."""
+        """Every voice of the library whose dictionary is there."""
         out = []
         with self.lock:
             entries = self._lib.espeak_ListVoices(None)
             i = 0
             while entries[i]:
                 voice = entries[i].contents
-                out.append(
-                    VoiceFile(
-                        (voice.name or b"").decode("utf-8", "replace").strip(),
-                        _languages(voice.languages),
-                        (voice.identifier or b"").decode("utf-8", "replace"),
-                    )
-                )
+                name = (voice.name or b"").decode("utf-8", "replace").strip()
+                identifier = (voice.identifier or b"").decode("utf-8", "replace")
+                found = VoiceFile(name, _languages(voice.languages), identifier)
+                if self._has_dictionary(found):
+                    out.append(found)
                 i += 1
         return tuple(out)
+
+    def _has_dictionary(self, voice: VoiceFile) -> bool:
+        """False for the few voices that the wheel lists without their words, and which fail when they speak."""
+        try:
+            lines = (self.data / "lang" / voice.identifier).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return True
+        given = {words[0]: words[1] for words in map(str.split, lines) if len(words) > 1}
+        dictionary = given.get("dictionary") or (given.get("language") or voice.identifier).split("-")[0]
+        return (self.data / f"{dictionary}_dict").exists()
 
     @lru_cache(maxsize=1)  # noqa: B019  # one library lives as long as the process
     def variants(self) -> frozenset[str]:
@@ -267,10 +280,10 @@ def _languages(pointer: int | None) -> tuple[str, ...]:
 def whole_name(raw: bytes, names: tuple[str, ...] = ()) -> str:
     """A phone's name from the 8 bytes of its event, completed from ``names`` where the bytes end too early."""
     name = raw.split(b"\0", 1)[0].decode("utf-8", "ignore")
-    if 0 in raw:
-        return name
-    longer = [n for n in names if n.startswith(name)]
-    return min(longer, key=len) if longer else name
+    if 0 not in raw:
+        name = min((n for n in names if n.startswith(name)), key=len, default=name)
+    # French names some vowels as "e-".
+    return name.rstrip("-")
 
 
 _guard = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import Final
 
 from visema.errors import VoiceError
@@ -36,15 +37,22 @@ def bcp47(code: str) -> str:
     return "-".join([first.lower(), *(r.upper() if len(r) == 2 else r for r in rest)])
 
 
+def _tag(voice: VoiceFile) -> str:
+    return bcp47(voice.languages[0] if voice.languages else voice.identifier.rpartition("/")[2])
+
+
 def _code(voice: VoiceFile) -> str:
-    return voice.languages[0] if voice.languages else voice.identifier
+    """The name of a voice: its language code, unless another voice has the same and comes first."""
+    code = voice.languages[0] if voice.languages else ""
+    first = next((v for v in library().voice_files() if v.languages[:1] == (code,)), voice)
+    return code if code and first is voice else voice.identifier
 
 
 def list_voices() -> list[Voice]:
     """Every language twice: the male voice itself and its female variant."""
     out = []
     for voice in library().voice_files():
-        code, tag = _code(voice), bcp47(_code(voice))
+        code, tag = _code(voice), _tag(voice)
         female = Voice(f"{ENGINE}:{code}+{FEMALE_VARIANT}", tag, "Female", f"{voice.name}, female (embedded)")
         out += [female, Voice(f"{ENGINE}:{code}", tag, "Male", f"{voice.name}, male (embedded)")]
     return out
@@ -56,6 +64,29 @@ def find(name: str) -> Voice:
     Raises:
         VoiceError: No such voice or variant; the hint names similar ones.
     """
+    found, variant = _find(name)
+    code = _code(found)
+    plus = "+" if variant else ""
+    return Voice(
+        f"{ENGINE}:{code}{plus}{variant}",
+        _tag(found),
+        _gender(variant) if variant else "Male",
+        f"{found.name}{', ' + variant if variant else ''} (embedded)",
+    )
+
+
+def library_name(name: str) -> str:
+    """What the library itself calls the voice that `find` finds; some language codes it does not take as names.
+
+    Raises:
+        VoiceError: No such voice or variant.
+    """
+    found, variant = _find(name)
+    return found.identifier + (f"+{variant}" if variant else "")
+
+
+@lru_cache(maxsize=256)
+def _find(name: str) -> tuple[VoiceFile, str]:
     base, plus, variant = (name or DEFAULT).partition("+")
     files = library().voice_files()
     known: dict[str, VoiceFile] = {}
@@ -78,13 +109,7 @@ def find(name: str) -> Voice:
             hint = f"Did you mean {' or '.join(f'{base}+{s}' for s in similar)}?" if similar else "Try +f3 or +m3."
             raise VoiceError(f"There is no variant '{variant}' of the embedded voices.", hint)
         variant = by_lower[variant.lower()]
-    code = _code(found)
-    return Voice(
-        f"{ENGINE}:{code}{plus}{variant}",
-        bcp47(code),
-        _gender(variant) if plus else "Male",
-        f"{found.name}{', ' + variant if plus else ''} (embedded)",
-    )
+    return found, variant
 
 
 def _gender(variant: str) -> str:

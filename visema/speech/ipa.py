@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from typing import Final
 
 from visema.speech.espeak_library import library
@@ -34,6 +35,8 @@ _RESPELLING: Final[dict[str, str]] = {
     "a": "ah", "ɑ": "ah", "ɒ": "o", "ɔ": "aw", "o": "oh", "ʊ": "uu", "u": "oo", "ʌ": "uh", "ə": "uh", "ɐ": "uh",
     "ɚ": "er", "ɝ": "ur", "ɜ": "ur", "y": "ew", "ø": "ur", "œ": "ur", "ɨ": "ih", "ɲ": "ny", "ʎ": "ly", "β": "b",
 }  # fmt: skip
+#: Letters that mean in IPA what they mean in English.
+_PLAIN: Final = "pbtdkgfvszhmnlrw"
 _LONGEST: Final = 2
 
 
@@ -42,7 +45,7 @@ def is_ipa(pronunciation: str) -> bool:
     return len(pronunciation) > 2 and pronunciation.startswith("/") and pronunciation.endswith("/")
 
 
-def _symbols(ipa: str, table: dict[str, object]) -> list[str]:
+def _symbols(ipa: str, table: Container[str]) -> list[str]:
     """Cut ``ipa`` into symbols of ``table`` and stress marks; other signs are dropped."""
     text = re.sub(r"[/\s.‿͡]", "", unicodedata.normalize("NFC", ipa))
     out: list[str] = []
@@ -60,8 +63,8 @@ def _symbols(ipa: str, table: dict[str, object]) -> list[str]:
 
 
 def espeak_phonemes(ipa: str, voice: str) -> str:
-    """``[[...]]`` for espeak-ng, with phonemes that the voice's language really has; empty if none is known."""
-    names = "".join("'" if s == "ˈ" else "," if s == "ˌ" else _name(s, voice) for s in _symbols(ipa, dict(_NAMES)))
+    """``[[...]]`` for a voice of the library, with phonemes that its language really has; empty if none is known."""
+    names = "".join("'" if s == "ˈ" else "," if s == "ˌ" else _name(s, voice) for s in _symbols(ipa, _NAMES))
     return f"[[{names}]]" if names.strip("',") else ""
 
 
@@ -95,12 +98,4 @@ def unknown_letters(ipa: str) -> list[str]:
 
 def respelling(ipa: str) -> str:
     """Letters that an English voice reads about like ``ipa``."""
-    out = []
-    for symbol in _letters(ipa):
-        out.append(_RESPELLING.get(symbol, symbol if symbol.isascii() else ""))
-    return "".join(out)
-
-
-def _letters(ipa: str) -> list[str]:
-    table: dict[str, object] = dict(_RESPELLING) | {c: c for c in "pbtdkgfvszhmnlrw"}
-    return [s for s in _symbols(ipa, table) if s not in "ˈˌ"]
+    return "".join(_RESPELLING.get(s, s) for s in _symbols(ipa, _RESPELLING.keys() | set(_PLAIN)) if s not in "ˈˌ")

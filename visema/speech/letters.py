@@ -33,8 +33,8 @@ def _spelling() -> _Spelling:
             continue
         kind, spelling, before, after, phones = line.split("\t")
         if kind == "rule":
-            patterns = (re.compile(p.replace("V", _VOWEL)) for p in (f"(?:{before})$", after))
-            table.rules.append(_Rule(spelling, *patterns, phones.split()))
+            begin = re.compile(f"(?:{before})$".replace("V", _VOWEL))
+            table.rules.append(_Rule(spelling, begin, re.compile(after.replace("V", _VOWEL)), phones.split()))
         else:
             (table.words if kind == "word" else table.names)[spelling] = phones.split()
     return table

@@ -9,7 +9,7 @@ from typing import Final
 
 
 def _row(match: re.Match[str]) -> str:
-    return ", ".join(cell.strip() for cell in match[1].split("|") if cell.strip()) + "\n"
+    return ", ".join(cell.strip() for cell in match[1].split("|") if cell.strip()) + "\n\n"
 
 
 _RULES: Final[tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]] = (
@@ -29,13 +29,13 @@ _RULES: Final[tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]] = (
     (r"^\s*(\d{1,3}\.)\s+(.*)$", r"\n\1 \2\n"),
     (r"!\[([^\]]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)", r"\1"),
     (r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)", r"\1"),
-    (r"\[([^\]]+)\]\[[^\]]*\]", r"\1"),
+    (r"\[(?![Pp][Aa][Uu][Ss][Ee]\s)([^\]]+)\]\[[^\]]*\]", r"\1"),
     (r"^\s*\[[^\]]+\]:\s+\S+.*$", ""),
     (r"\[\^[^\]]+\]:?", ""),
     (r"<(https?://[^<>\s]+)>", r"\1"),
     (r"(`+)(.+?)\1", r"\2"),
     (r"(\*\*\*|\*\*|~~|__)(?=\S)(.+?)(?<=\S)\1", r"\2"),
-    (r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])", r"\1"),
+    (r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])", r"\1"),
     (r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])", r"\1"),
     (r"\\([\\`*_{}\[\]()#+.!|>~-])", r"\1"),
 )

@@ -38,7 +38,7 @@ def phonemize(text: str, language: str = "en-US") -> Transcription:
         with _lock:
             line = _backend(_code(language)).phonemize([text], separator=_separator(), strip=True)[0]
         words = [w.split(_BETWEEN_PHONES) for w in line.split(_BETWEEN_WORDS)]
-        return Transcription([phones for w in words if (phones := [p for p in w if p])])
+        return Transcription([phones for w in words if (phones := [n for p in w if (n := p.rstrip("-"))])])
     except (ImportError, OSError, RuntimeError, ValueError, VoiceError) as e:
         note = f"phonemizer cannot be used ({e}): English spelling rules give the phones."
         _log.warning(note)

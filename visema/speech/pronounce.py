@@ -37,10 +37,9 @@ def read_pronunciations(path: str | Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         where = f"Line {number} of {path.name}"
-        word, tab, said = (part.strip() for part in line.partition("\t"))
-        if not tab or not word or not said:
+        word, said = (*(cell.strip() for cell in line.split("\t")), "")[:2]
+        if not word or not said:
             raise InputError(f"{where} is not a word and its pronunciation.", _EXAMPLE)
-        said = said.split("\t")[0].strip()
         if " " in word:
             raise InputError(f"{where} has several words ('{word}').", "Give one word a line.")
         if len(word) > _LONGEST or len(said) > _LONGEST:

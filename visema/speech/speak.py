@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 #: Silence before the first and after the last sound: the mouth opens a little ahead of it, and comes to rest after.
 LEAD: Final = 0.06
 TAIL: Final = 0.20
-#: What the settings may be.
-RATES: Final = (0.3, 3.0)
-PITCHES: Final = (-12.0, 12.0)
+#: What the settings may be: as far as every voice can follow.
+RATES: Final = (0.5, 2.5)
+PITCHES: Final = (-6.0, 6.0)
 VOLUMES: Final = (0.0, 4.0)
 #: Above this level, samples are bent towards 1 instead of being cut off.
 _KNEE: Final = 0.8

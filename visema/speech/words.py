@@ -48,10 +48,11 @@ def split_words(text: str) -> list[Word]:
 
 
 def join_words(words: Iterable[str]) -> str:
-    """The text that `split_words` cuts into ``words``: spaces between all but Chinese characters and their marks."""
+    """The text that `split_words` cuts into ``words``: no spaces around Chinese characters, their marks and digits."""
     out = ""
     for word in words:
-        glued = bool(out) and _GLUED.match(out[-1]) and _GLUED.match(word)
+        ends = f"{out[-1:]}{word[:1]}"
+        glued = _GLUED.search(ends) and all(c.isdigit() or _GLUED.match(c) for c in ends)
         out += word if not out or glued else f" {word}"
     return out
 
