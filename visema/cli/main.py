@@ -112,15 +112,16 @@ def _quiet_libraries(verbose: bool) -> None:
     }
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
-    if verbose or sys.stderr is not sys.__stderr__:
+    if verbose or sys.stderr is None or sys.stderr is not sys.__stderr__:
         return
     try:
         terminal = os.dup(2)
         nowhere = os.open(os.devnull, os.O_WRONLY)
     except OSError:  # there is no standard error, as under pythonw
         return
+    encoding = sys.stderr.encoding
     sys.stderr.flush()
-    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=encoding, errors="backslashreplace")
     os.dup2(nowhere, 2)
     os.close(nowhere)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
 import os
 import time
@@ -24,8 +22,6 @@ from visema.types import I420, FloatArray
 from visema.visemes.articulation import TARGETS, ArticulationCurve
 from visema.visemes.classes import SILENCE
 from visema.visemes.plan import Plan
-
-log = logging.getLogger(__name__)
 
 #: Called with the frames done and the frames to do.
 Progress = Callable[[int, int], None]
@@ -144,7 +140,6 @@ def render_file(
     framing = choose_framing(avatar.size, avatar.track, resolution=resolution, crop=crop)
     total = frame_count(speech.duration, fps)
     began = time.perf_counter()
-    remove_stale(out_path)
     with Mp4Writer(out_path, framing.size, fps, speech.rate) as writer:
         written = 0
         for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing)):
@@ -198,30 +193,3 @@ def _resampled(loop: Iterable[I420], loop_frames: int, step: float, total: int) 
 def _first_picture_of(position: int, step: float) -> int:
     """Number of the first picture that shows loop frame ``position`` or a later one."""
     return math.ceil((position - 1e-6) / step)
-
-
-def remove_stale(out_path: Path) -> None:
-    """Remove what a render to the same name left behind when it was killed outright."""
-    for path in out_path.parent.glob(f".{_escaped(out_path.stem)}-*{out_path.suffix}"):
-        owner = path.stem.rpartition("-")[2]
-        if owner.isdigit() and not _alive(int(owner)):
-            with contextlib.suppress(OSError):
-                path.unlink()
-                log.info("Removed %s, left behind by a render that was killed.", path)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def _alive(pid: int) -> bool:
-    """True when a process of that number runs; also when that cannot be told, as on Windows."""
-    if os.name == "nt":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
