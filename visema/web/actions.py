@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from visema.errors import VisemaError
+from visema.errors import InputError, VisemaError
 from visema.speech.types import SpeechSettings
 from visema.web import voice_choice
-from visema.web.house import MAX_TEXT, House
+from visema.web.house import MAX_TEXT, RANGES, House
 from visema.web.texts import preferred_language, text
 from visema.web.viewer import Viewer
 
@@ -75,7 +75,11 @@ def _wire_stage(page: gr.Blocks, parts: Parts, house: House) -> None:
 
 
 def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    # Values are checked here: Gradio's dropdown refuses, with an error of its own, a voice that was chosen a moment
+    # before its language was.
+    quiet: dict[str, Any] = {
+        "queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False
+    }  # fmt: skip
     settings = [parts.rate, parts.pitch, parts.volume]
 
     def begin(request: gr.Request) -> tuple[Any, ...]:
@@ -100,14 +104,10 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
     def choose(name: str, request: gr.Request) -> str:
         return notice(name, language_of(request))
 
-    def speak(words: str, voice: str, rate: float, pitch: float, volume: float, request: gr.Request) -> None:
+    def speak(words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, request: gr.Request) -> None:
         viewer = visitor(house, request)
-        problem = text_problem(words, viewer)
-        if problem:
-            viewer.complain(problem)
-            return
         try:
-            viewer.say(words, voice, SpeechSettings(rate, pitch, volume))
+            viewer.say(*wanted(words, voice, rate, pitch, volume, viewer))
         except Exception as e:
             viewer.complain(explain(viewer, e))
 
@@ -122,10 +122,23 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
     page.load(begin, None, [parts.words, parts.language, parts.voice, parts.notice], **quiet)
 
 
-def text_problem(words: str, viewer: Viewer) -> str:
-    """Why ``words`` cannot be spoken by the page; empty when they can."""
-    if not (words or "").strip():
-        return viewer.text("status_no_text")
+def wanted(
+    words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, viewer: Viewer
+) -> tuple[str, str, SpeechSettings]:
+    """What a visitor wants said, by whom and how, checked.
+
+    Raises:
+        InputError: There is nothing to say, too much of it, or a setting is no number in its range.
+    """
+    words, voice = str(words or ""), str(voice or "")
+    if not words.strip():
+        raise InputError(viewer.text("status_no_text"))
     if len(words) > MAX_TEXT:
-        return viewer.text("status_too_long", length=len(words), limit=MAX_TEXT)
-    return ""
+        raise InputError(viewer.text("status_too_long", length=len(words), limit=MAX_TEXT))
+    settings = {}
+    for name, value in (("rate", rate), ("pitch", pitch), ("volume", volume)):
+        low, high = RANGES[name]
+        if not isinstance(value, (int, float)) or not low <= value <= high:
+            raise InputError(viewer.text("status_setting", name=viewer.text(name), low=low, high=high))
+        settings[name] = float(value)
+    return words, voice, SpeechSettings(**settings)

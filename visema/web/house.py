@@ -33,6 +33,8 @@ MAX_THREADS = 64
 PICTURE_TIMEOUT_S = 0.25
 #: The longest text that the page takes, in characters: about six minutes of speech.
 MAX_TEXT = 5000
+#: What the sliders of the manner of speaking reach: factor, semitones, factor.
+RANGES = {"rate": (0.5, 2.0), "pitch": (-8.0, 8.0), "volume": (0.1, 2.0)}
 
 
 class House:

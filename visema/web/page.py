@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from visema.web.house import RANGES
 from visema.web.making import SUFFIXES
 from visema.web.routes import ICON
 from visema.web.texts import LANGUAGES, table
@@ -126,9 +127,9 @@ def _speech(t: gr.I18n) -> dict[str, Any]:
     gr.HTML('<p class="line" role="status"></p><div class="notes"></div>', elem_id="status")
     saved = gr.HTML("", elem_id="saved")
     with gr.Accordion(t("manner"), open=False, elem_id="manner"):
-        rate = gr.Slider(0.5, 2.0, 1.0, step=0.05, label=t("rate"), elem_id="rate")
-        pitch = gr.Slider(-8, 8, 0, step=0.5, label=t("pitch"), elem_id="pitch")
-        volume = gr.Slider(0.1, 2.0, 1.0, step=0.05, label=t("volume"), elem_id="volume")
+        rate = gr.Slider(*RANGES["rate"], 1.0, step=0.05, label=t("rate"), elem_id="rate")
+        pitch = gr.Slider(*RANGES["pitch"], 0, step=0.5, label=t("pitch"), elem_id="pitch")
+        volume = gr.Slider(*RANGES["volume"], 1.0, step=0.05, label=t("volume"), elem_id="volume")
     return {
         "words": words, "language": language, "voice": voice, "notice": notice, "speak": speak, "stop": stop,
         "save": save, "saved": saved, "rate": rate, "pitch": pitch, "volume": volume,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from visema.speech.types import SpeechSettings
+from visema.errors import InputError
 from visema.web import gallery, making, saving
 from visema.web.background import Job
 
@@ -37,18 +37,18 @@ def problem(words: str) -> str:
 
 
 def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
-    from visema.web.actions import explain, text_problem
+    from visema.web.actions import explain, wanted
 
     async def save(
-        words: str, voice: str, rate: float, pitch: float, volume: float, request: gr.Request
+        words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, request: gr.Request
     ) -> AsyncIterator[Any]:
         viewer = visitor(request)
-        wrong = text_problem(words, viewer)
-        if wrong:
-            yield problem(wrong), gr.skip()
+        try:
+            order = wanted(words, voice, rate, pitch, volume, viewer)
+        except InputError as e:
+            yield problem(str(e)), gr.skip()
             return
-        settings = SpeechSettings(rate, pitch, volume)
-        job = Job(partial(saving.save, house, viewer, words, voice, settings))
+        job = Job(partial(saving.save, house, viewer, *order))
         async for share in job.shares():
             label = viewer.text("saving" if share else "saving_speech")
             yield making.bar(label, share), gr.update(interactive=False)
@@ -59,7 +59,7 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
         yield shown, gr.update(interactive=True)
 
     chosen = [parts.words, parts.voice, parts.rate, parts.pitch, parts.volume]
-    parts.save.click(save, chosen, [parts.saved, parts.save], concurrency_limit=4, **_QUIET)
+    parts.save.click(save, chosen, [parts.saved, parts.save], concurrency_limit=4, preprocess=False, **_QUIET)
 
 
 def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:

@@ -40,6 +40,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "В тексте {length} знаков, а страница принимает {limit}. Для более длинных есть "
         "`video.py --text @file.txt --save out.mp4`.",
     ),
+    "status_setting": ("“{name}” must be from {low} to {high}.", "«{name}»: нужно число от {low} до {high}."),
     "lost": ("The connection was lost. Trying again…", "Связь прервалась. Пробуем снова…"),
     # Words and voice.
     "text": ("Text", "Текст"),
