@@ -20,7 +20,10 @@ ENTRY_POINTS = "visema.mouth_engines"
 #: The engine of `--engine auto` while no neural one is installed.
 EMBEDDED = "warp"
 # Known without installed metadata, so that a checkout runs as it is.
-_OWN = {"warp": ("visema.mouth.warp", "WarpEngine")}
+_OWN = {
+    "warp": ("visema.mouth.warp", "WarpEngine"),
+    "patch": ("visema.mouth.patch", "PatchEngine"),
+}
 
 
 class MouthEngine(Protocol):

@@ -13,7 +13,7 @@ Pixels of the reference frame throughout; `box` is what the pictures show of it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -69,17 +69,14 @@ def picture_name(name: str) -> str:
     return f"mouth_vid_{name}.png"
 
 
-def draw_library(
-    engine: MouthEngine, frame: Image, index: int, landmarks: FloatArray, blink: Image | None = None
-) -> Library:
-    """Draw every viseme on one frame.
+def draw_library(engine: MouthEngine, frame: Image, index: int, landmarks: FloatArray) -> Library:
+    """Draw every viseme on one frame; without a blink.
 
     Args:
         engine: Of the avatar.
         frame: Loop frame ``index``.
         index: Of the frame in the loop.
         landmarks: (478, 3) of the frame.
-        blink: The frame with its eyes shut; made here where it is not given.
 
     Raises:
         FaceError: The frame shows no face to draw on.
@@ -94,14 +91,8 @@ def draw_library(
         pictures[viseme] = engine.draw(base, index, TARGETS[viseme])
         moved = engine.moved_points(index, TARGETS[viseme]) if isinstance(engine, MovesPoints) else landmarks
         mouths[viseme] = to_68(moved)[MOUTH]
-    if blink is None:
-        from visema.portrait.blink import closed_eyes
-
-        blink = closed_eyes(frame, landmarks)
-    eyes = _eye_box(points, frame)
     size = (frame.shape[1], frame.shape[0])
-    shut = np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1])
-    return Library(size, box, mouth_fractions(points, size), points, pictures, mouths, (shut, eyes))
+    return Library(size, box, mouth_fractions(points, size), points, pictures, mouths, None)
 
 
 def _eye_box(points: FloatArray, frame: Image) -> Box:
@@ -120,13 +111,27 @@ def write_library(
     landmarks: FloatArray,
     blink: Image | None = None,
 ) -> Library:
-    """Draw the library (see `draw_library`) and write it into ``folder``, which is made if missing.
+    """Draw the library with its blink and write it into ``folder``, which is made if missing.
+
+    Args:
+        folder: Where to.
+        engine: Of the avatar.
+        frame: Loop frame ``index``.
+        index: Of the frame in the loop.
+        landmarks: (478, 3) of the frame.
+        blink: The frame with its eyes shut; made here where it is not given.
 
     Raises:
         FaceError: The frame shows no face to draw on.
         OutputError: The folder cannot be written.
     """
-    library = draw_library(engine, frame, index, landmarks, blink)
+    library = draw_library(engine, frame, index, landmarks)
+    if blink is None:
+        from visema.portrait.blink import closed_eyes
+
+        blink = closed_eyes(frame, landmarks)
+    eyes = _eye_box(library.points, frame)
+    library = replace(library, blink=(np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1]), eyes))
     entries = {
         viseme: {"file": picture_name(viseme), "mouth": _rounded(library.mouths[viseme])}
         for viseme in library.pictures

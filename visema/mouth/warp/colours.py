@@ -71,7 +71,7 @@ def measure_palette(image: Image, landmarks: FloatArray, scale: float, teeth: Fl
     if teeth is None:
         white_luma = float(np.mean(luma(whites))) if len(whites) else skin_luma
         brightness = min(1.10 * white_luma + 0.08 * skin_luma, 1.75 * skin_luma, 236)
-        brightness = max(brightness, min(1.02 * skin_luma, 236.0))
+        brightness = max(brightness, min(1.10 * skin_luma, 236.0))
         enamel = light * _ENAMEL
         teeth = np.clip(enamel / luma(enamel) * brightness, 0, 250)
     lip_hue = lip / max(float(luma(lip)), 1)

@@ -29,6 +29,8 @@ ROLLS: Final = slice(6, 8)
 CORNER_FOLLOWS, UPPER_FOLLOWS = 0.34, -0.03
 #: How far the corners draw in as the jaw drops.
 CORNER_DRAWS_IN = 0.12
+#: How far fully protruded lips come forward.
+FORWARD = 0.11
 #: Of the opening that raising the upper and lowering the lower lip make, what shows in the middle.
 UPPER_SHOWS, LOWER_SHOWS = 0.88, 1.0
 #: Rounded lips leave a hole: its half-width, as a share of the mouth's, falls from the first to the second number as
@@ -244,5 +246,5 @@ def _protrude(p: _Place, up: bool, lips: Lips, pitch_slope: float) -> Floats:
         * (1 - smoothstep(0.05, 0.28, p.away))
         * np.where(p.s < 1, 1, 1 - smoothstep(1, 1.25, p.s))
     )
-    down = thicken + flatten + fuller + 0.16 * lip * pitch_slope
-    return np.stack([np.zeros_like(p.x), down, -0.20 * lip], -1)
+    down = thicken + flatten + fuller + 0.8 * FORWARD * lip * pitch_slope
+    return np.stack([np.zeros_like(p.x), down, -FORWARD * lip], -1)

@@ -38,7 +38,10 @@ def pucker_shade(lips: Lips, density: float) -> FloatArray:
     # Corners draw into a shaded hollow.
     along = (np.abs(x - lips.centre) - lips.half_width) / 0.10
     shade -= 0.09 * np.exp(-(along**2) - ((y - lips.rest + lips.smile) / 0.085) ** 2)
-    if density > FOLD_DENSITY:
+    if not lips.closed:
+        # Open mouths stretch their lips: bands lie only roughly where they should, and folds would lie beside them.
+        shade *= 0.6
+    elif density > FOLD_DENSITY:
         wave = np.cos(2 * np.pi * (x - lips.centre) / FOLD + 1.3 * np.sin(9 * x) + 0.8 * is_upper)
         vermilion = np.where(is_upper, _within(upper), _within(lower)) * (is_upper | is_lower)
         shade += FOLD_DEPTH * wave * vermilion * bell

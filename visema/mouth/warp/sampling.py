@@ -12,7 +12,7 @@ from visema.types import Box, FloatArray, Image
 #: The two sides differ up to this far (U) beyond the mouth's corners.
 BEYOND = 0.15
 #: Margin around the lips' edges, U, within which sampling is cubic: there a second sampling would be seen to blur.
-SHARP_SIDE, SHARP_UP = 0.14, 0.20
+SHARP_SIDE, SHARP_UP = 0.20, 0.26
 
 
 def around(points: FloatArray, across: float, along: float, limit: Box) -> Box:

@@ -6,6 +6,7 @@ import numpy as np
 
 from visema.mouth.warp.bases import BaseFrame
 from visema.mouth.warp.cavity import layer_origin
+from visema.mouth.warp.lips import MIDDLE
 from visema.mouth.warp.points import Floats
 from visema.mouth.warp.pucker import pucker_shade
 from visema.mouth.warp.raster import affine, blur, fill_between, polygon, triple, unit_share
@@ -37,6 +38,10 @@ class Source:
         self._origin = np.array(layer_origin(face.layers.density), np.float32)
         self._fade = face.fade.astype(np.float32)
         self._shade = pucker_shade(face.lips, face.layers.density)
+        middle = round(float(self._origin[1]))
+        self._upper_shade, self._lower_shade = self._shade.copy(), self._shade.copy()
+        self._upper_shade[middle:] = 0
+        self._lower_shade[:middle] = 0
 
     def prepare(self, base: Image, frame: BaseFrame, gaps: FloatArray, protrude: float) -> Image:
         """The region of a frame to warp, or ``base`` itself where nothing is to be done.
@@ -56,9 +61,9 @@ class Source:
         edges = frame.edges.reshape(-1, 2) - frame.corner
         if protrude > 0.02:
             box = around(edges, SHADE_SIDE * frame.scale, SHADE_UP * frame.scale, frame.box)
-            shade = self._flat(self._shade, frame, box)
             part = source[box.y0 : box.y1, box.x0 : box.x1]
-            part[:] = np.minimum(part * (1 + triple(shade) * (np.float32(min(protrude, 1.1)) * WARM)), 255)
+            shade = triple(self._lip_shade(frame, box)) * (np.float32(min(protrude, 1.1)) * WARM)
+            part[:] = np.minimum(part * (1 + shade), 255)
         if parting is not None:
             box = around(edges, LINE_SIDE * frame.scale, LINE_UP * frame.scale, frame.box)
             strength = np.interp(np.arange(box.width), edges[: len(parting), 0] - box.x0, parting).astype(np.float32)
@@ -76,10 +81,17 @@ class Source:
         t = np.maximum(t, PRESSED_FADES * min(protrude, 1.0) * t.max())
         return t if t.any() else None
 
-    def _flat(self, picture: FloatArray, frame: BaseFrame, box: Box) -> FloatArray:
+    def _lip_shade(self, frame: BaseFrame, box: Box) -> FloatArray:
+        """Shade on each lip where the frame has it; apart, where its mouth is open."""
+        if frame.opening is None:
+            return self._flat(self._shade, frame, box)
+        upper, lower = frame.opening[:, MIDDLE] - frame.middle
+        return self._flat(self._upper_shade, frame, box, upper) + self._flat(self._lower_shade, frame, box, lower)
+
+    def _flat(self, picture: FloatArray, frame: BaseFrame, box: Box, shift: FloatArray | float = 0.0) -> FloatArray:
         """A picture of the layers' plane as it lies in a frame."""
         linear = frame.matrix[:, :2] / self._density
-        anchor = frame.middle - frame.corner - (box.x0, box.y0)
+        anchor = frame.middle + shift - frame.corner - (box.x0, box.y0)
         matrix = np.empty((2, 3))
         matrix[:, :2] = linear
         matrix[:, 2] = anchor - linear @ self._origin
