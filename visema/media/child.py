@@ -40,9 +40,8 @@ def main() -> int:
     _limit(job)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        {"picture": _picture, "audio": _audio, "video": _video}[job](
-            request, lambda kind, data: _send(out, kind, data)
-        )
+        work = {"picture": _picture, "audio": _audio, "video": _video, "loop": _loop}[job]
+        work(request, lambda kind, data: _send(out, kind, data))
         _send(out, END, b"")
     except BrokenPipeError:
         return 1
