@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import unicodedata
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -71,14 +72,14 @@ def prepare_avatar(
     avatar_id = make_id(source.name, digest, chosen, frame, size)
     cache = cache_dir()
     folder = cache / avatar_id
-    if not force and (found := _cached(folder, name)):
+    if not force and (found := _cached(folder, name, log.debug)):
         return found
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise explain_os_error(e, cache) from e
     with file_lock(cache / f".{avatar_id}.lock", f"preparing the avatar of {source.name}") as waited:
-        if (waited or not force) and (found := _cached(folder, name)):
+        if (waited or not force) and (found := _cached(folder, name, log.warning)):
             return found
         _sweep(folder)
         with atomic_folder(folder) as temporary:
@@ -94,14 +95,14 @@ def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int) -> 
     return f"{slug}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
-def _cached(folder: Path, name: str) -> Avatar | None:
-    """The avatar in ``folder`` if it is there and whole; a line in the log says why it is not."""
+def _cached(folder: Path, name: str, tell: Callable[[str, str, str], None]) -> Avatar | None:
+    """The avatar in ``folder`` if it is there and whole; ``tell`` is told why it is not."""
     if not folder.exists():
         return None
     try:
         avatar = Avatar.load(folder)
     except AvatarError as e:
-        log.warning("Preparing %s again: %s", folder.name, e.what)
+        tell("Preparing %s again: %s", folder.name, e.what)
         return None
     wanted = clean_name(name)
     return avatar.renamed(wanted) if wanted not in ("", avatar.name) else avatar
