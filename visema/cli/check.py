@@ -13,7 +13,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import import_module, metadata, util
 from pathlib import Path
 
 from visema.errors import VisemaError
@@ -213,8 +213,7 @@ def _browser() -> str:
 
 def _gpu() -> str:
     if util.find_spec("torch") is not None:
-        import torch
-
+        torch = import_module("torch")
         if torch.cuda.is_available():
             return f"{torch.cuda.get_device_name(0)}, used by neural engines"
         return "none that torch can use; nothing here needs one"

@@ -15,6 +15,7 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from visema.errors import VisemaError
 
@@ -112,16 +113,16 @@ def _quiet_libraries(verbose: bool) -> None:
     }
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
-    if verbose or sys.stderr is None or sys.stderr is not sys.__stderr__:
+    stream: TextIO | None = sys.stderr
+    if verbose or stream is not sys.__stderr__ or stream is None:
         return
     try:
         terminal = os.dup(2)
         nowhere = os.open(os.devnull, os.O_WRONLY)
     except OSError:  # there is no standard error, as under pythonw
         return
-    encoding = sys.stderr.encoding
-    sys.stderr.flush()
-    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=encoding, errors="backslashreplace")
+    stream.flush()
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace")
     os.dup2(nowhere, 2)
     os.close(nowhere)
 

@@ -86,9 +86,11 @@ def _told(report: RenderReport) -> str:
 
 
 def _check_results(options: Options) -> None:
-    """Complain about places that cannot be written, before any work is done."""
+    """Complain about shapes that cannot be made and places that cannot be written, before any work is done."""
+    from visema.stage.framing import check_shape
     from visema.stage.render import check_folder, check_output
 
+    check_shape(options.resolution, options.crop)
     if options.save:
         check_output(options.save)
     for path, suffixes in ((options.timeline, (".json",)), (options.captions, (".srt", ".vtt"))):

@@ -87,17 +87,10 @@ def choose_framing(
     Raises:
         InputError: An option cannot be understood, is out of bounds, or the two contradict each other.
     """
-    if crop is not None and crop not in CROPS:
-        raise InputError(f"'{crop}' is not a crop.", f"Choose one of {', '.join(CROPS)}.")
-    wanted = parse_resolution(resolution) if resolution else None
+    wanted = check_shape(resolution, crop)
     shape = CROPS[crop] if crop else size[0] / size[1]
     if isinstance(wanted, tuple):
-        _check_bounds(wanted)
         shape = wanted[0] / wanted[1]
-        if crop and abs(shape / CROPS[crop] - 1) > SAME_SHAPE:
-            raise InputError(
-                f"The resolution {resolution} is not {crop}.", "Give a resolution of that shape, or leave one out."
-            )
     box = _place(size, shape, track)
     if wanted is None:
         out = (box.width, box.height)
@@ -106,8 +99,28 @@ def choose_framing(
     else:
         scale = wanted / min(box.width, box.height)
         out = (_even(box.width * scale), _even(box.height * scale))
-    _check_bounds(out)
+    _check_bounds(out, resolution or f"{out[0]}x{out[1]}")
     return Framing(size, box, out)
+
+
+def check_shape(resolution: str | None, crop: str | None) -> tuple[int, int] | int | None:
+    """The resolution, as `parse_resolution` reads it, once it is known to fit the crop.
+
+    Raises:
+        InputError: An option cannot be understood, is out of bounds, or the two contradict each other.
+    """
+    if crop is not None and crop not in CROPS:
+        raise InputError(f"'{crop}' is not a crop.", f"Choose one of {', '.join(CROPS)}.")
+    if not resolution:
+        return None
+    wanted = parse_resolution(resolution)
+    if isinstance(wanted, tuple):
+        _check_bounds(wanted, resolution)
+        if crop and abs(wanted[0] / wanted[1] / CROPS[crop] - 1) > SAME_SHAPE:
+            raise InputError(
+                f"The resolution {resolution} is not {crop}.", "Give a resolution of that shape, or leave one out."
+            )
+    return wanted
 
 
 def parse_resolution(text: str) -> tuple[int, int] | int:
@@ -125,10 +138,10 @@ def parse_resolution(text: str) -> tuple[int, int] | int:
     raise InputError(f"'{text}' is not a resolution.", "Write it like 1280x720 or 720p.")
 
 
-def _check_bounds(size: tuple[int, int]) -> None:
+def _check_bounds(size: tuple[int, int], asked: str) -> None:
     if min(size) < SHORTEST_SIDE or max(size) > LONGEST_SIDE:
         raise InputError(
-            f"A picture of {size[0]}x{size[1]} cannot be made.",
+            f"A picture of {asked} cannot be made.",
             f"Sides must be between {SHORTEST_SIDE} and {LONGEST_SIDE} pixels.",
         )
 
