@@ -141,4 +141,4 @@ def wanted(
         if not isinstance(value, (int, float)) or not low <= value <= high:
             raise InputError(viewer.text("status_setting", name=viewer.text(name), low=low, high=high))
         settings[name] = float(value)
-    return words, voice, SpeechSettings(**settings)
+    return words, voice, SpeechSettings(settings["rate"], settings["pitch"], settings["volume"])

@@ -140,7 +140,9 @@ def _setup(t: gr.I18n) -> dict[str, Any]:
     with gr.Accordion(t("setup"), open=False, elem_id="setup"):
         gr.HTML(t("setup_help"), elem_classes="help")
         source = gr.File(label=t("source"), file_types=list(SUFFIXES), elem_id="source", height=130)
-        name = gr.Textbox(label=t("name"), placeholder=t("name_placeholder"), max_length=80, elem_id="name")
+        name = gr.Textbox(
+            label=t("name"), placeholder=t("name_placeholder"), max_length=80, max_lines=1, elem_id="name"
+        )
         choices = [(t("frame_middle"), "middle"), (t("frame_auto"), "auto"), (t("frame_number"), "number")]
         frame = gr.Radio(choices, value="middle", label=t("frame"), elem_id="frame")
         index = gr.Number(0, label=t("frame_index"), precision=0, minimum=0, visible=False, elem_id="frame-index")
@@ -157,7 +159,9 @@ def _manage(t: gr.I18n) -> dict[str, Any]:
     with gr.Accordion(t("manage"), open=False, elem_id="manage"):
         managed = gr.HTML("", elem_id="managed", elem_classes="help")
         with gr.Row(elem_id="rename-row"):
-            new_name = gr.Textbox(label=t("new_name"), max_length=80, elem_id="new-name", min_width=140, scale=3)
+            new_name = gr.Textbox(
+                label=t("new_name"), max_length=80, max_lines=1, elem_id="new-name", min_width=140, scale=3
+            )
             rename = gr.Button(t("rename"), elem_id="rename", min_width=110, scale=1)
         with gr.Row(elem_id="package-row"):
             upload = gr.UploadButton(cast(str, t("import")), file_types=[".zip"], elem_id="import", min_width=110)
