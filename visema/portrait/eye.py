@@ -62,6 +62,8 @@ _MEET = 0.74
 #: Curves are kept on an axis of this spacing from -1 to 2.
 _AXIS = np.linspace(-1, 2, 601)
 _AXIS_STEP = 3 / 600
+#: Blurs are made at a resolution where their sigma is about so many pixels.
+_COARSE_PX = 3.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,15 @@ class EyeShape:
     def blurred(self, image: FloatArray, sigma: float) -> FloatArray:
         """``image`` smoothed by ``sigma`` eye widths (at least a third of a pixel)."""
         pixels = max(0.35, sigma * self.height)
-        return np.asarray(cv2.GaussianBlur(np.ascontiguousarray(image, np.float32), (0, 0), pixels), np.float32)
+        image = np.ascontiguousarray(image, np.float32)
+        coarse = int(pixels / _COARSE_PX)
+        if coarse < 2:
+            return np.asarray(cv2.GaussianBlur(image, (0, 0), pixels), np.float32)
+        # a wide blur is the same at a fraction of the resolution, and of the time
+        h, w = image.shape[:2]
+        small = cv2.resize(image, (-(-w // coarse), -(-h // coarse)), interpolation=cv2.INTER_AREA)
+        small = cv2.GaussianBlur(small, (0, 0), pixels / coarse)
+        return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
 
     def crop(self, image: Image) -> FloatArray:
         """The part of a picture in ``box``, as float."""
