@@ -93,15 +93,15 @@ def test_damaged_entries_are_made_again(cache: Path, caplog: pytest.LogCaptureFi
 
 
 def test_bounded_and_the_oldest_goes_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech_cache, "LIMIT", 100_000)
-    for i in range(5):
+    monkeypatch.setattr(speech_cache, "LIMIT", 180_000)
+    for i in range(9):
         store(speech(), f"text {i}", "espeak:ru", NORMAL)  # 16 kB each
         for age, file in enumerate(sorted(files(cache), key=lambda f: f.stat().st_mtime)):
             os.utime(file, (1e9 + age, 1e9 + age))
     assert load("text 0", "espeak:ru", NORMAL) is not None  # used now: the youngest
-    store(speech(), "text 5", "espeak:ru", NORMAL)
-    store(speech(), "text 6", "espeak:ru", NORMAL)
-    assert sum(f.stat().st_size for f in files(cache)) <= 100_000
+    for i in range(9, 13):
+        store(speech(), f"text {i}", "espeak:ru", NORMAL)
+    assert sum(f.stat().st_size for f in files(cache)) <= 180_000
     assert load("text 0", "espeak:ru", NORMAL) is not None
     assert load("text 1", "espeak:ru", NORMAL) is None
     store(speech(4.0), "too long", "espeak:ru", NORMAL)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from visema.errors import InputError, VoiceError
-from visema.speech import network
+from visema.speech import network, sound
 from visema.speech import speak as speaking
 from visema.speech.edge import Unreachable
 from visema.speech.speak import LEAD, TAIL, speak
@@ -136,8 +136,26 @@ def test_one_letter(text: str) -> None:
     assert_covers(speech)
 
 
+def test_a_long_speech_lies_on_disk_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "These are words of a long speech, said one by one. " * 12
+    short = speak(text, "espeak:en-us", cache=False)
+    monkeypatch.setattr(sound, "IN_MEMORY", 1000)
+    monkeypatch.setattr(speaking, "_PART", 200)
+    long = speak(text, "espeak:en-us", cache=False)
+    assert isinstance(long.samples, np.memmap) and not isinstance(short.samples, np.memmap)
+    assert [w.label for w in long.words] == [w.label for w in short.words] == text.split()
+    assert long.duration == pytest.approx(short.duration, abs=0.15)
+    assert_covers(long)
+    late = [abs(a.start - b.start) for a, b in zip(long.words, short.words, strict=True)]
+    assert max(late) < 0.1
+    part = long.samples[int(long.words[5].start * long.rate) :][:4000]
+    assert np.abs(part).max() > 0.05
+    with pytest.raises(ValueError, match="read-only"):
+        long.samples[0] = 1
+
+
 def test_unreachable_network_voice(dead: type[Dead], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         speech = speak("Hallo Welt.", "de-DE-ConradNeural")
     assert speech.voice == "espeak:de"
     (note,) = speech.notes

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import io
-import sys
-from pathlib import Path
-
 import pytest
 
 from visema.errors import InputError
 from visema.speech.markup import strip_markup
 from visema.speech.numbers import cardinal, decimal, ordinal, year
-from visema.speech.text import Segment, normalise, read_text, written_spans
+from visema.speech.text import Segment, normalise, written_spans
 from visema.speech.types import Span
 from visema.speech.words import split_words
 
@@ -27,7 +23,7 @@ def spoken(text: str, language: str = "en-US") -> str:
         ("It is 25% off", "It is twenty-five percent off"),
         ("run 5 km or 5km/h", "run five kilometers or five kilometers per hour"),
         ("1 kg", "one kilogram"),
-        ("at 3:05 pm", "at three oh five P M"),
+        ("at 3:05 pm", "at three oh five PM"),
         ("at 12:00 sharp", "at twelve o'clock sharp"),
         ("in 1984, 2005 and 2026", "in nineteen eighty-four, two thousand five and twenty twenty-six"),
         ("on 2024-05-01", "on May first twenty twenty-four"),
@@ -148,9 +144,7 @@ def test_written_words_keep_the_times_of_the_spoken() -> None:
     words = split_words(segment.spoken)
     times = [Span(i, i + 1, w.text) for i, w in enumerate(words)]
     spans = written_spans(segment, times)
-    assert [s.label for s in spans] == ["😀 Pay", "$2 million —", "now 👍", "你", "好", "to", "Dr.", "X!"] or [
-        s.label for s in spans
-    ] == ["Pay", "$2 million —", "now", "你", "好", "to", "Dr.", "X!"]
+    assert [s.label for s in spans] == ["Pay", "$2 million —", "now", "你", "好", "to", "Dr.", "X!"]
     assert spans[1][:2] == (1, 4)  # two million dollars
     assert spans[-1].end == len(words)
 
@@ -159,30 +153,6 @@ def test_a_spoken_word_over_two_written_ones_joins_them() -> None:
     segment = Segment((("ab", "ab"), ("cd", "cd"), ("ef", "ef")))
     spans = written_spans(segment, [Span(0, 1, "ab cd"), Span(1, 2, "ef")])
     assert spans == [Span(0, 1, "ab cd"), Span(1, 2, "ef")]
-
-
-def test_read_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "мой текст.txt"
-    file.write_bytes("\ufeffПривет".encode())
-    assert read_text(f"@{file}") == "Привет"
-    file.write_bytes("wide".encode("utf-16"))
-    assert read_text(f"@{file}") == "wide"
-    assert read_text("plain @home") == "plain @home"
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("из трубы".encode())))
-    assert read_text("-") == "из трубы"
-
-
-@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00", b"caf\xe9", b"a\0b"])
-def test_files_that_are_no_text(tmp_path: Path, data: bytes) -> None:
-    file = tmp_path / "x.txt"
-    file.write_bytes(data)
-    with pytest.raises(InputError, match="not a text"):
-        read_text(f"@{file}")
-
-
-def test_missing_file() -> None:
-    with pytest.raises(InputError, match="cannot be read"):
-        read_text("@/no/such/file.txt")
 
 
 @pytest.mark.parametrize(

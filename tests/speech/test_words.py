@@ -64,6 +64,15 @@ def test_words_without_time_join_their_neighbour() -> None:
     )
 
 
+def test_words_run_together_share_their_time() -> None:
+    text = "of a — kind"
+    words = split_words(text)
+    spans = label_words(text, words, {0: (1.0, 1.3), 3: (1.4, 1.8)})
+    assert [s.label for s in spans] == ["of", "a —", "kind"]
+    assert spans[0].end == spans[1].start == pytest.approx(1.2)
+    assert spans[1].end == pytest.approx(1.3)
+
+
 @pytest.mark.parametrize(("word", "bare"), [("“Visema!”", "visema"), ("don't", "don't"), ("...", ""), ("U.S.", "u.s")])
 def test_core(word: str, bare: str) -> None:
     assert core(word) == bare

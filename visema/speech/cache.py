@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 #: Raise when speech made by this program would sound or be timed differently.
 VERSION: Final = 1
-#: Bytes of all kept speech: about 100 minutes.
+#: Bytes of all kept speech: about 100 minutes; a speech of more than a tenth of it is not kept.
 LIMIT: Final = 256 * 2**20
 _SCALE: Final = 32767
 
@@ -95,7 +95,7 @@ def _spans(rows: list[list[object]]) -> tuple[Span, ...]:
 
 def store(speech: Speech, text: str, voice: str, settings: SpeechSettings) -> None:
     """Keep ``speech`` (16-bit samples), all or nothing; a full or read-only disk costs a line in the log."""
-    if 2 * len(speech.samples) > LIMIT // 4:
+    if 2 * len(speech.samples) > LIMIT // 10:
         return
     path = _path(text, voice, settings)
     head = {

@@ -14,7 +14,7 @@ from visema.speech.durations import VOWELS, share
 from visema.speech.espeak import phones_by_word
 from visema.speech.phonemes import phonemize
 from visema.speech.types import Span, Speech, SpeechSettings
-from visema.speech.words import Word, label_words
+from visema.speech.words import Word, groups, label_words
 from visema.types import Samples
 
 _log = logging.getLogger(__name__)
@@ -114,9 +114,7 @@ def _phones(
     except VoiceError as e:
         _log.warning("phones without espeak's durations: %s", e)
         spoken = [[] for _ in words]
-    for k, i in enumerate(timed):
-        # Words without times of their own, such as dashes, go with the one before.
-        group = range(i, timed[k + 1] if k + 1 < len(timed) else len(words))
+    for i, group in groups(words, timed):
         found = [p for j in group for p in spoken[j]]
         if found:
             labels[i] = [p.label for p in found]

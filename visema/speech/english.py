@@ -15,7 +15,7 @@ _ABBREVIATIONS: Final = {
     "dept.": "department",
     "est.": "established", "ave.": "Avenue", "blvd.": "Boulevard", "rd.": "Road", "gen.": "General",
     "sgt.": "Sergeant",
-    "capt.": "Captain", "rev.": "Reverend", "hon.": "Honorable", "govt.": "government", "a.m.": "A M", "p.m.": "P M",
+    "capt.": "Captain", "rev.": "Reverend", "hon.": "Honorable", "govt.": "government", "a.m.": "AM", "p.m.": "PM",
     "w/": "with", "w/o": "without", "u.s.": "U S", "u.k.": "U K", "mt.": "Mount", "ft.": "feet", "jan.": "January",
     "feb.": "February", "aug.": "August", "sept.": "September", "oct.": "October", "nov.": "November",
     "dec.": "December", "&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "×": "times",
@@ -49,9 +49,9 @@ _UNITS: Final = {
     "kw": "kilowatt",
     "°c": "degree Celsius", "°f": "degree Fahrenheit", "°": "degree", "%": "percent", "px": "pixel",
     "fps": "frame per second",
-    "am": "A M", "pm": "P M",
+    "am": "AM", "pm": "PM",
 }  # fmt: skip
-_UNCOUNTED: Final = frozenset({"percent", "hertz", "kilohertz", "megahertz", "gigahertz", "A M", "P M"})
+_UNCOUNTED: Final = frozenset({"percent", "hertz", "kilohertz", "megahertz", "gigahertz", "AM", "PM"})
 _CURRENCIES: Final = {
     "$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "₽": ("ruble", "kopeck"),
     "¥": ("yen", ""), "₹": ("rupee", "paisa"), "₴": ("hryvnia", "kopiyka"),
@@ -223,7 +223,7 @@ def _time(match: re.Match[str], after: str) -> str:
         out += " o'clock" if int(hour) <= 12 else " hundred"
     if second:
         out += f" and {cardinal(int(second))} seconds"
-    return out + (f" {half[0].upper()} M" if half else "")
+    return out + (f" {half[0].upper()}M" if half else "")
 
 
 def _date(match: re.Match[str]) -> str | None:

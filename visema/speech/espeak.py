@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,13 +18,14 @@ from visema.speech.espeak_library import library
 from visema.speech.espeak_timing import TimedPhone, timed_phones
 from visema.speech.ipa import espeak_phonemes, is_ipa
 from visema.speech.types import Span, Speech, SpeechSettings, Voice
-from visema.speech.words import Word, core, label_words, script_of, split_words, word_at
+from visema.speech.words import Word, core, groups, label_words, portions, script_of, split_words, word_at
 
 #: Characters spoken at once: enough for intonation, so few that another thread waits at most some milliseconds.
 _CHUNK: Final = 600
 _SENTENCE_MARKS: Final = ".!?…。！？।؟"
 #: Marks and the pauses after them at rate 1, seconds.
-_PAUSES: Final = ((_SENTENCE_MARKS, 0.30), (",;:，；：、،؛", 0.15))
+SENTENCE_PAUSE: Final = 0.30
+_PAUSES: Final = ((_SENTENCE_MARKS, SENTENCE_PAUSE), (",;:，；：、،؛", 0.15))
 #: Unicode's name of a script, the embedded voice that reads it where the chosen one does not, languages written in it.
 #: Latin words in other scripts are read by espeak-ng itself, with English rules.
 _SCRIPTS: Final = Path(__file__).with_name("scripts.tsv")
@@ -99,6 +100,14 @@ def phones_by_word(text: str, words: Sequence[Word], voice: str, settings: Speec
         for p in piece.phones:
             if p.label:
                 out[piece.first_word + p.position].append(p)
+    for i, group in groups(words, [k for k, found in enumerate(out) if found]):
+        # Where the voice runs words together ("of a"), each gets its share of the phones.
+        heads = [j for j in group if any(c.isalnum() for c in words[j].text)]
+        if len(heads) > 1:
+            found = out[i]
+            edges = [round(edge * len(found)) for edge in portions(words, group)]
+            for j, (a, b) in zip(heads, pairwise(edges), strict=True):
+                out[j] = found[a:b]
     return out
 
 

@@ -13,7 +13,8 @@ from visema.errors import InputError, VoiceError
 from visema.speech import cache as speech_cache
 from visema.speech import espeak_voices
 from visema.speech.edge import EdgeEngine, Unreachable
-from visema.speech.espeak import EspeakEngine
+from visema.speech.espeak import SENTENCE_PAUSE, EspeakEngine
+from visema.speech.sound import Sound
 from visema.speech.text import Segment, normalise, written_spans
 from visema.speech.types import Span, Speech, SpeechEngine, SpeechSettings, Voice
 from visema.speech.voices import DEFAULT_VOICE, resolve_voice
@@ -32,6 +33,8 @@ VOLUMES: Final = (0.0, 4.0)
 _KNEE: Final = 0.8
 #: Seconds over which the edges of a piece of sound are faded, against clicks.
 _FADE: Final = 0.004
+#: Characters spoken at once, so that a book takes no more memory than a page.
+_PART: Final = 5000
 
 
 def speak(
@@ -81,7 +84,7 @@ def speak(
     foreign = chosen.language.split("-")[0].lower() != substitute.language.split("-")[0].lower()
     if foreign:
         note += f" It knows no {chosen.language}."
-    (_log.info if offline else _log.warning)(note)
+    _log.info(note)  # the caller shows the notes
     if foreign:
         segments = normalise(text, substitute.language, settings.pronunciations)
     speech = _speak_kept(EspeakEngine(), substitute, text, segments, settings, cache)
@@ -115,35 +118,37 @@ def _speak_segments(
 ) -> Speech:
     """Speak each segment and put the commanded pauses between them."""
     name = voice.name.partition(":")[2]
-    parts: list[Samples] = []
+    sound = Sound()
     words: list[Span] = []
     phones: list[Span] = []
     notes: list[str] = []
-    rate = length = 0
+    rate = 0
     silence = LEAD
-    for segment in segments:
+    # The service leaves a pause around each of its answers, the embedded voice none.
+    between = 0.0 if voice.cloud else SENTENCE_PAUSE / settings.rate
+    for segment in (part for whole in segments for part in whole.parts(_PART, between)):
         if not any(c.isalnum() for c in segment.spoken):
             silence += segment.pause
             continue
         speech = engine.speak(segment.spoken, name, settings)
         rate = speech.rate
-        gap = np.zeros(round(silence * rate), np.float32)
-        start = (length + len(gap)) / rate
-        _extend(phones, length / rate, start)
+        before = sound.length / rate
+        sound.add(np.zeros(round(silence * rate), np.float32))
+        start = sound.length / rate
+        sound.add(_quantised(_faded(speech.samples, rate), settings.volume))
+        _add(phones, before, start, "")
         words += [Span(s + start, e + start, w) for s, e, w in written_spans(segment, speech.words)]
         for s, e, phone in speech.phones:
             _add(phones, s + start, e + start, phone)
         notes += [n for n in speech.notes if n not in notes]
-        parts += [gap, _faded(speech.samples, rate)]
-        length += len(gap) + len(speech.samples)
         silence = segment.pause
     if not rate:
         raise VoiceError("The voice said nothing.", "Give a text with words of the voice's language.")
-    parts.append(np.zeros(round((silence + TAIL) * rate), np.float32))
-    samples = _quantised(np.concatenate(parts), settings.volume)
-    _extend(phones, length / rate, len(samples) / rate)
+    before = sound.length / rate
+    sound.add(np.zeros(round((silence + TAIL) * rate), np.float32))
+    _add(phones, before, sound.length / rate, "")
     return Speech(
-        samples=samples,
+        samples=sound.finish(),
         rate=rate,
         words=tuple(words),
         phones=tuple(phones),
@@ -160,10 +165,6 @@ def _add(phones: list[Span], start: float, end: float, label: str) -> None:
         phones[-1] = Span(phones[-1].start, end, "")
     else:
         phones.append(Span(phones[-1].end if phones else start, end, label))
-
-
-def _extend(phones: list[Span], start: float, end: float) -> None:
-    _add(phones, start, end, "")
 
 
 def _faded(samples: Samples, rate: int) -> Samples:

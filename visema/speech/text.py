@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from visema.errors import InputError
@@ -26,6 +24,7 @@ _PAUSE: Final = re.compile(r"\[\s*pause\s+([\d.]+)\s*(ms|s|sec|seconds?|millisec
 #: Signs of category So that are read aloud.
 _READ_SIGNS: Final = frozenset("°№")
 _LONGEST_WORD: Final = 60
+_ENDS: Final = tuple(".!?…。！？।؟")
 _FENCE: Final = re.compile(r"[\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]")
 _SKIN: Final = re.compile("[\U0001f3fb-\U0001f3ff]")
 
@@ -52,40 +51,15 @@ class Segment:
         """The text for a reader."""
         return join_words(written for written, _ in self.words)
 
-
-def read_text(argument: str) -> str:
-    """The text meant by a command-line argument: itself, ``-`` for standard input, ``@file`` for a text file.
-
-    Raises:
-        InputError: The file cannot be read, is no text, or is too long.
-    """
-    if argument == "-":
-        data = sys.stdin.buffer.read(4 * MAX_CHARACTERS + 1)
-        name = "Standard input"
-    elif argument.startswith("@") and len(argument) > 1:
-        path = Path(argument[1:]).expanduser()
-        name = str(path)
-        try:
-            with path.open("rb") as file:
-                data = file.read(4 * MAX_CHARACTERS + 1)
-        except OSError as e:
-            raise InputError(
-                f"The text file {path} cannot be read: {e.strerror}.", "Check the path after the @."
-            ) from e
-    else:
-        return argument
-    if len(data) > 4 * MAX_CHARACTERS:
-        raise InputError(f"{name} is too long.", f"Split it into parts of at most {MAX_CHARACTERS:,} characters.")
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as e:
-        raise InputError(
-            f"{name} is not a text in UTF-8.", "Save it as UTF-8 text; pictures and documents cannot be read."
-        ) from e
-    if "\0" in text:
-        raise InputError(f"{name} is not a text.", "Give a .txt or .md file.")
-    return text
+    def parts(self, longest: int, pause: float) -> Iterator[Segment]:
+        """This segment in parts of about ``longest`` characters, cut after sentences, with ``pause`` between them."""
+        start = size = 0
+        for i, (_, said) in enumerate(self.words):
+            size += len(said) + 1
+            if size > longest and i + 1 < len(self.words) and (said.endswith(_ENDS) or size > 2 * longest):
+                yield Segment(self.words[start : i + 1], pause)
+                start, size = i + 1, 0
+        yield Segment(self.words[start:], self.pause)
 
 
 def normalise(text: str, language: str = "en", pronunciations: Mapping[str, str] | None = None) -> list[Segment]:

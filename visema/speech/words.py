@@ -6,6 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from visema.speech.types import Span
@@ -63,20 +64,47 @@ def word_at(starts: Sequence[int], position: int) -> int:
 
 
 def label_words(text: str, words: Sequence[Word], times: Mapping[int, tuple[float, float]]) -> tuple[Span, ...]:
-    """Timed words of ``text``; one without a time of its own, such as a dash, belongs to the word before it.
+    """Timed words of ``text``.
+
+    A word without a time of its own shares that of the word before it (voices run "of a" together) by its letters; a
+    dash or another mark has none and stands in that word's label.
 
     Args:
         text: The text that ``words`` index.
         words: All its words.
         times: Start and end in seconds by the word's index.
     """
-    timed = sorted(times)
     out = []
-    for k, i in enumerate(timed):
-        first = 0 if k == 0 else i
-        last = (timed[k + 1] if k + 1 < len(timed) else len(words)) - 1
-        out.append(Span(*times[i], text[words[first].start : words[last].end]))
+    for i, group in groups(words, times):
+        start, end = times[i]
+        shares = portions(words, group)
+        for (a, b), part in zip(pairwise(shares), _heads(words, group), strict=True):
+            label = text[words[part[0]].start : words[part[-1]].end]
+            out.append(Span(start + (end - start) * a, start + (end - start) * b, label))
     return tuple(out)
+
+
+def groups(words: Sequence[Word], timed: Iterable[int]) -> list[tuple[int, range]]:
+    """Each of the ``timed`` indices, with the range of words up to the next one; the first holds all before it too."""
+    order = sorted(timed)
+    ends = [*order[1:], len(words)][: len(order)]
+    return [(i, range(0 if k == 0 else i, end)) for k, (i, end) in enumerate(zip(order, ends, strict=True))]
+
+
+def _heads(words: Sequence[Word], group: range) -> list[range]:
+    """Parts of ``group``, one for each word that can be spoken, with the marks after it."""
+    heads = [j for j in group if any(c.isalnum() for c in words[j].text)] or [group.start]
+    starts = [group.start, *heads[1:]]
+    return [range(a, b) for a, b in zip(starts, [*starts[1:], group.stop], strict=True)]
+
+
+def portions(words: Sequence[Word], group: range) -> list[float]:
+    """Edges from 0 to 1 between the words of ``group`` that can be spoken, by their letters."""
+    letters = [max(1, sum(c.isalnum() for j in part for c in words[j].text)) for part in _heads(words, group)]
+    edges = [0.0]
+    for n in letters:
+        edges.append(edges[-1] + n / sum(letters))
+    return [*edges[:-1], 1.0]
 
 
 def core(word: str) -> str:
