@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visema.errors import AvatarError, FaceError
-from visema.face.pose import HeadPoses
+from visema.face.pose import N_POINTS, HeadPoses
 from visema.face.track import FaceTrack
 from visema.mouth.engine import Rig
 from visema.mouth.warp.cavity import Layers, density_of, layer_size, paint_layers
@@ -186,7 +186,7 @@ def unpack(rig: Rig) -> FaceRig:
             )
         closed = bool(rig["closed"])
         jaw_gain, usual, density, longer, blur = (float(v) for v in np.asarray(rig["scalars"], np.float32))
-        points = np.asarray(rig["points"], np.float64)
+        points = np.asarray(rig["points"], np.float64).reshape(N_POINTS, 3)
         lips = lips_at_rest(points, closed)
         if closed:
             lips = lips_at_rest(points, closed, np.asarray(rig["lip_upper"], np.float64) - lips.upper)
@@ -195,10 +195,10 @@ def unpack(rig: Rig) -> FaceRig:
         for picture, channels in ((upper, 4), (jaw, 4), (tongue, 4), (shadow, 3)):
             if picture.shape != (height, width, channels):
                 raise ValueError(f"a layer is {picture.shape}")
-        fade = np.asarray(rig["fade"], np.int8)
+        fade = np.asarray(rig["fade"], np.int8).reshape((height, width, 3) if closed else (0, 0, 3))
         rotations = np.asarray(rig["rotations"], np.float64).reshape(-1, 3, 3)
         rim = np.asarray(rig["rim"], np.float32).reshape(3)
-    except (KeyError, ValueError, TypeError, IndexError) as e:
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError) as e:
         raise AvatarError(f"The avatar's mouth is damaged ({e}).", hint) from e
     return FaceRig(
         lips=lips,
