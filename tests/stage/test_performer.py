@@ -10,8 +10,9 @@ import pytest
 from tests.stage.conftest import FPS, FRAMES, MAMA, SIZE, TinyAvatar, opening, speech_of, stamped_index
 from visema.errors import VoiceError
 from visema.speech.types import Speech, SpeechSettings
+from visema.stage.base import mouth_moves
 from visema.stage.events import Event, LiveFrame
-from visema.stage.performer import Performer, mouth_moves
+from visema.stage.performer import Performer
 
 PATIENCE = 10.0
 

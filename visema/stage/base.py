@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from visema.types import I420
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
+
+
+#: A loop whose mouth opens further than this (of the pupils' distance, 90th percentile) talks by itself, and is
+#: closed while nobody speaks.
+TALKING_LOOP = 0.06
 
 
 class BaseLoop:
@@ -58,3 +65,11 @@ class BaseLoop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.reset()
+
+
+def mouth_moves(avatar: Avatar) -> bool:
+    """True when the mouth of the loop itself opens, as in a clip of somebody talking."""
+    points = avatar.track.landmarks[:, :, :2]
+    opening = np.linalg.norm(points[:, 13] - points[:, 14], axis=1)
+    pupils = np.linalg.norm(points[:, 468] - points[:, 473], axis=1)
+    return bool(np.percentile(opening / np.maximum(pupils, 1e-6), 90) > TALKING_LOOP)

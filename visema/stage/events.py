@@ -10,7 +10,7 @@ from typing import Literal
 import cv2
 
 from visema.media.colour import i420_to_bgr
-from visema.speech.types import Speech
+from visema.speech.types import Speech, SpeechSettings
 from visema.types import I420, Image
 from visema.visemes.plan import Plan
 
@@ -42,6 +42,34 @@ class Event:
     detail: str = ""
     speech: Speech | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
+
+
+class Utterance:
+    """Words on their way through a performer.
+
+    Attributes:
+        number: Counts the utterances of the performer, from 1.
+        cancelled: Given up; whoever has it next drops it.
+        speech: The sound, once it is made.
+        plan: The mouth, once it is planned.
+    """
+
+    def __init__(
+        self, number: int, text: str, voice: str, settings: SpeechSettings, speech: Speech | None = None
+    ) -> None:
+        self.number = number
+        self.text = text
+        self.voice = voice
+        self.settings = settings
+        self.speech = speech
+        self.plan: Plan | None = None
+        self.cancelled = False
+        self._queued_at = time.monotonic()
+
+    def event(self, kind: EventKind, detail: str = "") -> Event:
+        """What has just happened to it."""
+        now = time.monotonic()
+        return Event(kind, self.number, now, now - self._queued_at, detail, self.speech, self.plan)
 
 
 class LiveFrame:

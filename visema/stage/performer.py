@@ -20,10 +20,10 @@ from visema.avatar import Avatar
 from visema.errors import VisemaError
 from visema.speech.speak import speak
 from visema.speech.types import Speech, SpeechSettings
-from visema.stage.base import BaseLoop
+from visema.stage.base import BaseLoop, mouth_moves
 from visema.stage.clock import Clock, WallClock
 from visema.stage.compositor import Compositor
-from visema.stage.events import Event, EventKind, LiveFrame, State
+from visema.stage.events import Event, EventKind, LiveFrame, State, Utterance
 from visema.stage.render import with_tail
 from visema.types import FloatArray
 from visema.visemes.articulation import TARGETS
@@ -47,27 +47,9 @@ UNWATCHED_S = 5.0
 CLOCK_POLL_S = 0.005
 #: After an error in drawing, so long until the next attempt.
 RETRY_S = 1.0
-#: A loop whose mouth opens further than this (of the pupils' distance, 90th percentile) talks by itself, and is
-#: closed while nobody speaks.
-TALKING_LOOP = 0.06
-
 #: Makes speech of a text, voice and settings.
 Speaker = Callable[[str, str, SpeechSettings], Speech]
 Listener = Callable[[Event], None]
-
-
-class _Utterance:
-    """Words on their way through the performer."""
-
-    def __init__(self, number: int, text: str, voice: str, settings: SpeechSettings) -> None:
-        self.number = number
-        self.text = text
-        self.voice = voice
-        self.settings = settings
-        self.queued_at = time.monotonic()
-        self.cancelled = False
-        self.speech: Speech | None = None
-        self.plan: Plan | None = None
 
 
 class Performer:
@@ -105,10 +87,10 @@ class Performer:
         self._idle_pose = TARGETS[SILENCE] if mouth_moves(avatar) else None
 
         self._changed = threading.Condition()
-        self._texts: deque[_Utterance] = deque()
-        self._ready: deque[_Utterance] = deque()
-        self._preparing: _Utterance | None = None
-        self._current: _Utterance | None = None
+        self._texts: deque[Utterance] = deque()
+        self._ready: deque[Utterance] = deque()
+        self._preparing: Utterance | None = None
+        self._current: Utterance | None = None
         self._sounding = False
         self._count = 0
         self._closed = False
@@ -228,8 +210,7 @@ class Performer:
             if interrupt and self._current:
                 self._current.cancelled = True
             self._count += 1
-            utterance = _Utterance(self._count, text, voice, settings)
-            utterance.speech = speech
+            utterance = Utterance(self._count, text, voice, settings, speech)
         for old in dropped:
             self._emit("discarded", old)
         self._emit("queued", utterance)
@@ -238,7 +219,7 @@ class Performer:
             self._changed.notify_all()
         return utterance.number
 
-    def _cancel_waiting(self) -> list[_Utterance]:
+    def _cancel_waiting(self) -> list[Utterance]:
         """Cancel all that has not begun to speak; the lock is held."""
         waiting = [*self._ready, *([self._preparing] if self._preparing else []), *self._texts]
         if self._current and not self._sounding:
@@ -250,9 +231,8 @@ class Performer:
         self._ready.clear()
         return dropped
 
-    def _emit(self, kind: EventKind, utterance: _Utterance, detail: str = "") -> None:
-        now = time.monotonic()
-        event = Event(kind, utterance.number, now, now - utterance.queued_at, detail, utterance.speech, utterance.plan)
+    def _emit(self, kind: EventKind, utterance: Utterance, detail: str = "") -> None:
+        event = utterance.event(kind, detail)
         for listener in list(self._listeners):
             try:
                 listener(event)
@@ -275,7 +255,7 @@ class Performer:
                     self._ready.append(utterance)
                 self._changed.notify_all()
 
-    def _prepare(self, utterance: _Utterance) -> None:
+    def _prepare(self, utterance: Utterance) -> None:
         self._emit("preparing", utterance)
         try:
             speech = utterance.speech or self._speaker(utterance.text, utterance.voice, utterance.settings)
@@ -291,7 +271,7 @@ class Performer:
             if not utterance.cancelled:
                 self._emit("ready", utterance, " ".join(utterance.speech.notes))
 
-    def _fail(self, utterance: _Utterance, detail: str) -> None:
+    def _fail(self, utterance: Utterance, detail: str) -> None:
         if not utterance.cancelled:
             utterance.cancelled = True
             self._emit("failed", utterance, detail)
@@ -339,7 +319,7 @@ class Performer:
         """Where the loop stands while nobody speaks; never behind what was shown."""
         return max(self._base.position, math.floor((time.monotonic() - self._began) * self.avatar.fps))
 
-    def _perform(self, utterance: _Utterance) -> None:
+    def _perform(self, utterance: Utterance) -> None:
         """Follow the clock of one utterance from its first sound to its end or its stop."""
         if utterance.speech is None or utterance.plan is None:
             return
@@ -353,7 +333,7 @@ class Performer:
         self._emit("interrupted" if utterance.cancelled else "finished", utterance)
         self._close_mouth(pose)
 
-    def _begin(self, utterance: _Utterance, speech: Speech) -> Clock | None:
+    def _begin(self, utterance: Utterance, speech: Speech) -> Clock | None:
         """Start the sound and idle until it is heard; None when it was given up before that."""
         clock = self._clock_for(utterance.number)
         clock.start(speech)
@@ -387,7 +367,7 @@ class Performer:
         self._emit("started", utterance)
         return clock
 
-    def _follow(self, utterance: _Utterance, clock: Clock, speech: Speech, planned: Plan) -> FloatArray:
+    def _follow(self, utterance: Utterance, clock: Clock, speech: Speech, planned: Plan) -> FloatArray:
         """Draw until the speech ends or is stopped; the last pose."""
         fps, poses = planned.curve.fps, planned.curve.poses
         first = self._base.position + 1
@@ -435,11 +415,3 @@ class Performer:
             number = self._frame.number + 1 if self._frame else 1
             self._frame = LiveFrame(number, index, picture, self.avatar.size, utterance, audio_time)
             self._new_frame.notify_all()
-
-
-def mouth_moves(avatar: Avatar) -> bool:
-    """True when the mouth of the loop itself opens, as in a clip of somebody talking."""
-    points = avatar.track.landmarks[:, :, :2]
-    opening = np.linalg.norm(points[:, 13] - points[:, 14], axis=1)
-    pupils = np.linalg.norm(points[:, 468] - points[:, 473], axis=1)
-    return bool(np.percentile(opening / np.maximum(pupils, 1e-6), 90) > TALKING_LOOP)

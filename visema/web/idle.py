@@ -95,7 +95,7 @@ class IdleLoops:
     @staticmethod
     def _encode(avatar: Avatar, start: int, step: int) -> dict[int, bytes]:
         from visema.stage.compositor import Compositor
-        from visema.stage.performer import mouth_moves
+        from visema.stage.base import mouth_moves
         from visema.visemes.articulation import TARGETS
         from visema.visemes.classes import SILENCE
 
