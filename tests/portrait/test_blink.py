@@ -12,6 +12,7 @@ import pytest
 
 from tests.portrait.conftest import Photo, eye_openness
 from visema.portrait.blink import MIN_WIDTH_PX, OPEN, SHUT, Blink, EyeState, closed_eyes
+from visema.portrait.eye import EYES
 from visema.portrait.spectacles import find_frame
 from visema.types import FloatArray, Image
 
@@ -51,6 +52,12 @@ def test_nothing_of_the_eyeball_is_left_when_shut(presenter: Photo) -> None:
         skin = np.median(shut[y + 25 : y + 35, x - 5 : x + 6], axis=(0, 1))
         lid = shut[y - 6 : y + 1, x - 8 : x + 9]
         assert (lid < skin + 10).all() and (lid > 0.5 * skin).all()  # no white, no highlight, no pupil
+    for ids in EYES:  # below the lashes, down to the edge of the lower lid
+        lower = presenter.landmarks[list(ids.lower[2:-2]), :2]
+        for x, y in np.round(lower).astype(int):
+            strip = shut[y - 3 : y + 1, x]
+            under = shut[y + 12, x]
+            assert (strip < 1.06 * under + 4).all()
 
 
 def test_only_the_eyes_change(presenter: Photo) -> None:
