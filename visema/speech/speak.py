@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 #: Silence before the first and after the last sound: the mouth opens a little ahead of it, and comes to rest after.
 LEAD: Final = 0.06
-TAIL: Final = 0.20
+TAIL: Final = 0.30
 #: What the settings may be: as far as every voice can follow.
 RATES: Final = (0.5, 2.5)
 PITCHES: Final = (-6.0, 6.0)
