@@ -134,13 +134,13 @@ def _not_asked() -> str:
 
 def _network_voice() -> str:
     """Bounded in time, whatever the network does: a daemon thread asks, so that nobody waits for it at the end."""
-    from visema.speech.voices import list_voices
+    from visema.speech.edge import fetch_voices
 
     answers: queue.Queue[int | Exception] = queue.Queue()
 
     def ask() -> None:
         try:
-            answers.put(sum(voice.cloud for voice in list_voices()))
+            answers.put(len(fetch_voices()))
         except Exception as e:  # handed over to the thread that waits
             answers.put(e)
 
