@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Final
 
 from visema.hearing.lexicon import LexiconWord, arpabet
+from visema.hearing.recognise import recognise
 from visema.hearing.signal import RATE, chunks
 from visema.hearing.sphinx import HeardWord, Recogniser
 from visema.speech.types import Span
@@ -26,8 +26,8 @@ WRONG: Final = -41.0
 WRONG_FOREIGN: Final = -55.0
 #: People speak at most so many words a second; looked for in one piece.
 _FASTEST: Final = 5.0
-#: Words that agree in a row before a lost place counts as found again.
-_ANCHOR: Final = 3
+#: Where the next words do not fit, so many times the words of a piece are searched for those that do.
+_LOOK_AHEAD: Final = 4
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,46 @@ def align(
             recogniser.teach(word.key, word.phones)
     pieces = chunks(samples, LONGEST, SHORTEST) if len(samples) > WHOLE * RATE else [(0, len(samples))]
     found: list[tuple[int, HeardWord, float]] = []
+    guessed: list[Span] = []
     at = 0
     for i, (start, end) in enumerate(pieces):
-        last = i == len(pieces) - 1
-        room = round((end - start) / RATE * _FASTEST) + 8
-        ahead = words[at:] if len(pieces) == 1 else words[at : at + room]
-        whole = last and len(words) - at <= room
-        heard = recogniser.align(samples[start:end], [w.key for w in ahead], whole)
-        if heard is not None and (len(heard) > len(ahead) or _mean_score(heard) < worst):
-            heard = None
-        if heard is None and len(pieces) > 1:
-            at = _found_again(recogniser, samples[start:end], words, at, room)
-        found += [(at + k, word, start / RATE) for k, word in enumerate(heard or ())]
-        at += len(heard or ())
+        piece, offset = samples[start:end], start / RATE
+        first, heard = _in_piece(recogniser, piece, [w.key for w in words], at, i == len(pieces) - 1, worst)
+        if heard:
+            found += [(first + k, word, offset) for k, word in enumerate(heard)]
+            at = first + len(heard)
+        elif len(pieces) > 1:
+            log.info("the transcript does not fit the recording from %.1f s to %.1f s", offset, end / RATE)
+            guessed += [Span(s + offset, e + offset, p) for s, e, p in recognise(recogniser, piece, english).phones]
         if progress:
             progress((i + 1) / len(pieces))
-    if not found:
-        return None
-    return _result(words, found)
+    return _result(words, found, guessed) if found else None
+
+
+def _in_piece(
+    recogniser: Recogniser, samples: Samples, keys: Sequence[str], at: int, last: bool, worst: float
+) -> tuple[int, list[HeardWord]]:
+    """The words of a piece of the recording: those that follow ``at``, or some later ones where words were left out.
+
+    Returns:
+        Index of the first and all of them; none where nothing fits.
+    """
+    room = round(len(samples) / RATE * _FASTEST) + 8
+    tries: list[tuple[int, int]] = []
+    if last and len(keys) - at <= room:
+        tries.append((at, len(keys)))
+    else:
+        first, end = recogniser.locate(samples, keys[at : at + room])
+        tries.append((at + first, at + end))
+    for k in range(2):
+        first, end = tries[k]
+        heard = recogniser.align(samples, keys[first:end])
+        if heard and _mean_score(heard) >= worst:
+            return first, heard
+        if k == 0:
+            first, end = recogniser.locate(samples, keys[at : at + _LOOK_AHEAD * room], anywhere=True)
+            tries.append((at + first, at + end))
+    return at, []
 
 
 def _mean_score(heard: Sequence[HeardWord]) -> float:
@@ -97,27 +119,19 @@ def _mean_score(heard: Sequence[HeardWord]) -> float:
     return sum(w.score * s for w, s in zip(heard, seconds, strict=True)) / max(sum(seconds), 1e-6)
 
 
-def _found_again(recogniser: Recogniser, samples: Samples, words: Sequence[LexiconWord], at: int, room: int) -> int:
-    """Where in the transcript a piece ends that says something else: after the words heard in it that agree."""
-    heard = [w for w, _ in recogniser.dictate(samples)]
-    ahead = [w.key for w in words[at : at + 3 * room]]
-    blocks = SequenceMatcher(a=ahead, b=heard, autojunk=False).get_matching_blocks()
-    agreeing = [b for b in blocks if b.size >= _ANCHOR]
-    log.info("the transcript does not fit a stretch of the recording")
-    return at + agreeing[-1].a + agreeing[-1].size if agreeing else at
-
-
-def _result(words: Sequence[LexiconWord], found: Sequence[tuple[int, HeardWord, float]]) -> Aligned:
-    ipa = all(w.ipa for w in words)
+def _result(
+    words: Sequence[LexiconWord], found: Sequence[tuple[int, HeardWord, float]], guessed: Sequence[Span]
+) -> Aligned:
+    ipa = not guessed and all(w.ipa for w in words)
     timed: list[Span] = []
-    phones: list[Span] = []
+    phones = list(guessed)
     for index, heard, offset in found:
         spans = [Span(s + offset, e + offset, p) for s, e, p in heard.phones]
         if not spans:
             continue
         timed.append(Span(spans[0].start, spans[-1].end, words[index].written))
         phones += _as_written(spans, words[index].ipa) if ipa else spans
-    return Aligned(tuple(timed), tuple(phones), ipa, len(words) - len(found))
+    return Aligned(tuple(timed), tuple(sorted(phones)), ipa, len(words) - len(found))
 
 
 def _as_written(spans: Sequence[Span], ipa: Sequence[str]) -> list[Span]:

@@ -92,31 +92,49 @@ class Recogniser:
         if not self.knows(word):
             self._decoder("align").add_word(word, " ".join(phones), True)
 
-    def align(self, samples: Samples, words: Sequence[str], whole: bool = True) -> list[HeardWord] | None:
-        """Find where ``words`` are spoken.
+    def locate(self, samples: Samples, words: Sequence[str], anywhere: bool = False) -> tuple[int, int]:
+        """Which of ``words`` are in the sound.
 
         Args:
             samples: (n,) at `RATE`.
-            words: All in the dictionary.
-            whole: All of them are in the sound; else the sound holds the first ones, and how many is found out.
+            words: In the dictionary; the sound holds the first ones, or some in a row.
+            anywhere: They need not be the first.
 
         Returns:
-            The words found, in order, or None where they do not fit the sound.
+            Range of indices, empty where they do not fit.
+        """
+        decoder = self._decoder("align")
+        n = len(words)
+        if not n or not len(samples):
+            return 0, 0
+        # A chain of all words that may be left after any of them, and entered before any.
+        steps = [(i, i + 1, 1.0, w) for i, w in enumerate(words)] + [(i, n, 1.0) for i in range(1, n)]
+        start = n + 1 if anywhere else 0
+        steps += [(start, i, 1.0) for i in range(n)] if anywhere else []
+        decoder.add_fsg("part", decoder.create_fsg("part", start, n, steps))
+        decoder.activate_search("part")
+        _decode(decoder, _pcm(samples))
+        found = [_plain(s.word) for s in decoder.seg() or () if not _is_silence(s.word)]
+        first = next((i for i in range(n) if list(words[i : i + len(found)]) == found), -1)
+        return (first, first + len(found)) if found and first >= 0 else (0, 0)
+
+    def align(self, samples: Samples, words: Sequence[str]) -> list[HeardWord] | None:
+        """Find where ``words`` are spoken, all of them.
+
+        Args:
+            samples: (n,) at `RATE`.
+            words: In the dictionary.
+
+        Returns:
+            One for each word, in order, or None where they do not fit the sound.
         """
         decoder = self._decoder("align")
         if not words or not len(samples):
             return None
         pcm = _pcm(samples)
-        if whole:
-            decoder.set_align_text(" ".join(words))
-        else:
-            n = len(words)
-            steps = [(i, i + 1, 1.0, w) for i, w in enumerate(words)] + [(i, n, 1.0) for i in range(n)]
-            decoder.add_fsg("prefix", decoder.create_fsg("prefix", 0, n, steps))
-            decoder.activate_search("prefix")
+        decoder.set_align_text(" ".join(words))
         _decode(decoder, pcm)
-        hypothesis = decoder.hyp()
-        if hypothesis is None or not hypothesis.hypstr:
+        if decoder.hyp() is None:
             return None
         try:
             decoder.set_alignment()
@@ -131,7 +149,7 @@ class Recogniser:
             for w in alignment
             if not _is_silence(w.name)
         ]
-        return found or None
+        return found if len(found) == len(words) else None
 
     def dictate(self, samples: Samples) -> list[tuple[str, float]]:
         """The most likely words, with how sure each is in [0, 1]."""
