@@ -98,6 +98,17 @@ def test_a_damaged_avatar_is_made_again_and_says_why(
     assert [p.name for p in cache.iterdir()] == [avatar.id]
 
 
+def test_photos_keep_the_pixels_that_their_face_needs(tmp_path: Path, cache: Path) -> None:
+    portrait, crowd = tmp_path / "portrait.png", tmp_path / "far.png"
+    portrait.write_bytes(encoded(presenter(1400), ".png"))
+    assert prepare_avatar(portrait, frame="50").size == (1024, 1024)
+    far = on_grey(presenter(300), (1600, 900), (700, 300))
+    crowd.write_bytes(encoded(far, ".png"))
+    avatar = prepare_avatar(crowd)
+    assert avatar.size[0] > 1400
+    assert 700 < avatar.track.landmarks[0, 1, 0] * 1600 / avatar.size[0] < 1000
+
+
 def test_one_frame_is_a_photo(tmp_path: Path, cache: Path) -> None:
     path = write_video(tmp_path / "still.mp4", [presenter(256)], 25, options={"crf": "10"})
     avatar = prepare_avatar(path)

@@ -33,8 +33,11 @@ Progress = Callable[[int, int], None]
 MAX_SECONDS = 60.0
 #: Frames that an engine learns a face from.
 SAMPLES = 60
-#: Longest side of a photo's loop: an 8 s loop of 1024 x 1024 takes about a second of two cores to make.
-LONGEST_PHOTO = 1280
+#: Longest side of a photo's loop, and of one whose face would be small in that: 200 frames of 1024 x 1024 take about
+#: two seconds of two cores to make, of 512 x 512 half a second.
+LONGEST_PHOTO, LARGEST_PHOTO = 1024, 1920
+#: Pixels between the pupils from which a larger picture shows no better mouth.
+PLENTY_U = 64.0
 #: Rate of a photo's loop.
 PHOTO_FPS = Fraction(25)
 
@@ -148,7 +151,7 @@ def photo_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
         FaceError: Its face cannot be used.
         OutputError: The loop cannot be written.
     """
-    with Child("picture", path, "picture", longest=LONGEST_PHOTO) as child:
+    with Child("picture", path, "picture", longest=LARGEST_PHOTO) as child:
         # The models load while the child starts.
         import visema.face.tracking  # noqa: F401
 
@@ -193,13 +196,14 @@ def _still_base(image: Image, loop: Path, frame: str, progress: Progress) -> Ite
     from visema.face.tracking import find_faces
     from visema.portrait.loop import make_loop
 
-    image = limit_size(image, LONGEST_PHOTO)
+    image = limit_size(image, LARGEST_PHOTO)
     faces = find_faces(image)
     if not faces:
         raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
     pose = fit_poses(faces[0][None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
-    made = make_loop(image, faces[0], fps=float(PHOTO_FPS))
+    longest = np.clip(max(image.shape) * PLENTY_U / float(pose.scale[0]), LONGEST_PHOTO, LARGEST_PHOTO)
+    made = make_loop(image, faces[0], fps=float(PHOTO_FPS), max_side=round(float(longest)))
     count = len(made)
     reference = int(frame) if frame.isdecimal() else 0
     if reference >= count:
@@ -207,7 +211,7 @@ def _still_base(image: Image, loop: Path, frame: str, progress: Progress) -> Ite
     pictures = made.frames()
     early = [next(pictures) for _ in range(reference + 1)]
     with _written(chain(early, pictures), loop, made.size, lambda done: progress(done, count)):
-        measured = FaceTrack(faces[0][None], np.ones(1, np.bool_))
+        measured = FaceTrack(made.landmarks[None], np.ones(1, np.bool_))
         frames = {reference: early[-1]}
         yield Base("photo", PHOTO_FPS, made.size, made.track, frames, reference, measured, len(faces), made.notes)
 

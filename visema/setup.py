@@ -125,9 +125,10 @@ def _make(
 
     mouth = mouth_engine(engine)
     with _base(source, folder / LOOP, frame, progress) as base:
-        notes = diagnose(base.measured, base.size, base.kind, base.faces, base.frames)
-        rig = mouth.prepare(base.frames, base.track)
         picture = base.frames[base.reference]
+        looked_at = base.frames if base.kind == "video" else {0: picture}
+        notes = diagnose(base.measured, base.size, base.kind, base.faces, looked_at)
+        rig = mouth.prepare(base.frames, base.track)
         landmarks = base.track.landmarks[base.reference]
         library = write_library(
             folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
