@@ -19,7 +19,7 @@ from visema.mouth.warp.points import OUTER_CORNERS, Floats, smoothstep
 from visema.types import Box, FloatArray
 
 #: The region that may change, in U: its centre below the mouth, its reach to the sides, up and down.
-CENTRE_DOWN, SIDEWAYS, UP, DOWN = 0.28, 1.22, 0.90, 1.28
+CENTRE_DOWN, SIDEWAYS, UP, DOWN = 0.28, 1.12, 0.88, 1.14
 #: A mouth of which less than this share of the region's width lies in the picture is not drawn.
 MIN_SHARE = 0.45
 #: Frames prepared together, and blocks kept (about 20 KB a frame).

@@ -181,7 +181,7 @@ def _jaw(p: _Place, up: bool, lips: Lips) -> Floats:
     to_chin = smoothstep(0, 0.55, p.away)
     above = along * (1 - smoothstep(0, 0.45, p.away))
     below = along * (1 - to_chin) + (1 - smoothstep(0.42, 1.08, np.abs(p.x))) * to_chin
-    neck = 1 - smoothstep(lips.chin - 0.02, lips.chin + 0.62, p.y)
+    neck = 1 - smoothstep(lips.chin - 0.02, lips.chin + 0.54, p.y)
     drop = np.where(p.v < 0, above, below) * neck * _on_face(p.x + lips.centre, p.y, lips)
     back = 0.5 * drop * np.clip((p.y + 0.45) / 1.1, 0, 1.2)
     so = np.minimum(np.abs(p.x) / lips.half_width, 1)

@@ -155,7 +155,7 @@ class WarpEngine:
         softness = 0.35 + 0.0045 * frame.scale * (0.4 + 0.6 * self._face.blur)
         alpha = unit_share(blur(mask, softness), strength)
         part = out[box.y0 : box.y1, box.x0 : box.x1]
-        part[:] = mix(inside, part.astype(np.float32), alpha)
+        part[:] = mix(inside, part, alpha)
 
 
 def _unit(vector: FloatArray) -> FloatArray:

@@ -9,10 +9,10 @@ from visema.mouth.warp.displacement import Motion
 from visema.mouth.warp.material import Material
 from visema.mouth.warp.points import smoothstep
 from visema.mouth.warp.raster import combine, enlarge, sample, transform
-from visema.types import FloatArray
+from visema.types import Box, FloatArray
 
 #: Image nodes beyond each border, so that cubic upsampling is exact inside.
-PAD = 2
+PAD = 1
 #: Image nodes in one U, and their least distance in pixels.
 NODES_PER_U, MIN_STEP = 18.0, 3
 #: Fixed-point steps; after four, 99 % of the nodes are within .3 pixels even at the widest opening.
@@ -32,7 +32,6 @@ class CoarseMaps:
     def __init__(self, frame: BaseFrame, material: Material, motion: Motion) -> None:
         box, matrix = frame.box, frame.matrix
         rows, columns = material.shape
-        self.width, self.height = box.width, box.height
         self.step = max(MIN_STEP, round(frame.scale / NODES_PER_U))
         px, py = (_nodes(n, self.step) for n in (box.width, box.height))
         grid_step = float(material.x[1] - material.x[0])
@@ -66,16 +65,15 @@ class CoarseMaps:
             displacement *= fade2
             self.sides.append(position - displacement)
 
-    def pixels(self, side: int, y0: int, y1: int) -> FloatArray:
-        """Source positions of the region's rows ``y0`` to ``y1``, (y1 - y0, width, 2), a view."""
-        nodes = self.sides[side]
-        first = max(y0 // self.step, 0)
-        last = min(-(-y1 // self.step) + 2 * PAD, len(nodes))
-        part = nodes[first:last]
-        large = enlarge(part, self.step)
-        top = (first - PAD) * self.step
-        left = PAD * self.step
-        return large[y0 - top : y1 - top, left : left + self.width]
+    def pixels(self, side: int, part: Box) -> FloatArray:
+        """Source positions of the pixels of a part of the region, (height, width, 2), a view."""
+        rows, columns = (
+            slice(low // self.step, -(-high // self.step) + 2 * PAD)
+            for low, high in ((part.y0, part.y1), (part.x0, part.x1))
+        )
+        large = enlarge(self.sides[side][rows, columns], self.step)
+        top, left = (part.y0 - (rows.start - PAD) * self.step, part.x0 - (columns.start - PAD) * self.step)
+        return large[top : top + part.height, left : left + part.width]
 
 
 def _inverse(m: FloatArray) -> FloatArray:
@@ -91,6 +89,6 @@ def _nodes(length: int, step: int) -> FloatArray:
 
 def _fade(nodes: FloatArray, length: int, step: int) -> FloatArray:
     """0 at the nodes that the border's pixels are interpolated from, 1 inside."""
-    start = 1.6 * step
+    start = 0.6 * step
     inside = np.minimum(nodes, length - 1 - nodes)
     return smoothstep(start, max(FADE * length, start + step), inside).astype(np.float32)

@@ -9,7 +9,19 @@ import numpy as np
 from visema.mouth.warp.bases import BaseFrame
 from visema.mouth.warp.cavity import LOWER_DEPTH, UPPER_DEPTH, UPPER_EDGE, Layers, layer_origin
 from visema.mouth.warp.points import step
-from visema.mouth.warp.raster import EXTEND, NOTHING, Bytes, affine, blur, look_up, triple
+from visema.mouth.warp.raster import (
+    EXTEND,
+    NOTHING,
+    Bytes,
+    affine,
+    blur,
+    colour_and_alpha,
+    lay_over,
+    look_up,
+    mix,
+    multiply,
+    unit_share,
+)
 from visema.types import Box, FloatArray
 
 #: How far rows that a pose does not show are drawn back behind their lips, U.
@@ -35,7 +47,7 @@ class Interior:
         self._rim = rim.astype(np.float32)
         self._origin = np.array(layer_origin(layers.density), np.float32)
 
-    def draw(self, frame: BaseFrame, pose: FloatArray, jaw: float, box: Box, opening: Bytes) -> FloatArray:
+    def draw(self, frame: BaseFrame, pose: FloatArray, jaw: float, box: Box, opening: Bytes) -> Bytes:
         """The colours inside the mouth over a box.
 
         Args:
@@ -46,7 +58,7 @@ class Interior:
             opening: (h, w) coverage by the opening, 0-255.
 
         Returns:
-            (h, w, 3) 0-253.
+            (h, w, 3) uint8.
         """
         size = (box.width, box.height)
         protrude = min(max(float(pose[2]), 0.0), 1.0)
@@ -61,51 +73,37 @@ class Interior:
         matrix[:, :2] = frame.matrix[:, :2] / layers.density
         anchor -= matrix[:, :2] @ self._origin
 
-        def place(picture: Bytes, depth: float, drop: float, outside: int = NOTHING) -> FloatArray:
+        def place(picture: Bytes, depth: float, drop: float, outside: int = NOTHING) -> Bytes:
             matrix[:, 2] = anchor + frame.matrix[:, 2] * depth + down * drop
-            return affine(picture, matrix, size, outside=outside).astype(np.float32)
+            return affine(picture, matrix, size, outside=outside)
 
         hidden = LOWER_HIDES * (1 - lower_shows) + give_way
-        back = place(layers.jaw, LOWER_DEPTH, jaw + hidden, EXTEND)
-        inside = np.ascontiguousarray(back[..., :3])
+        inside, teeth = colour_and_alpha(place(layers.jaw, LOWER_DEPTH, jaw + hidden, EXTEND))
         raised = -(UPPER_HIDES + 1.2 * layers.longer) * (1 - upper_shows) - TIP_LIFTS * out
         if lifted > 0:
             top = (1 - lifted) * (jaw - 0.02) + lifted * (UPPER_EDGE - 0.022 + 0.10 * jaw - 0.034 * out)
-            tip = place(layers.tongue, LOWER_DEPTH, top)
-            cover = tip[..., 3] * (1 / 255)
-            strength = lifted * (1 - (1 - out) * back[..., 3] * (1 / 255))
-            _over(inside, tip, cover * strength, strength)
-        shadow = place(layers.shadow, UPPER_DEPTH, raised, EXTEND)
-        shadow *= (1 - PURSED_DARKER * protrude) / 255
-        inside *= shadow
-        row = place(layers.upper, UPPER_DEPTH, raised)
-        _over(inside, row, row[..., 3] * (1 / 255), None)
-        self._light(inside, opening, frame, pose, jaw, protrude)
-        return inside
+            tip, cover = colour_and_alpha(place(layers.tongue, LOWER_DEPTH, top))
+            shows = lifted * (1 - (1 - out) * unit_share(teeth))
+            inside = mix(lay_over(inside, tip, cover), inside, shows)
+        inside = multiply(inside, place(layers.shadow, UPPER_DEPTH, raised, EXTEND), 1 - PURSED_DARKER * protrude)
+        inside = lay_over(inside, *colour_and_alpha(place(layers.upper, UPPER_DEPTH, raised)))
+        return self._lit(inside, opening, frame, jaw + float(pose[3] + pose[4]), protrude)
 
-    def _light(
-        self, inside: FloatArray, opening: Bytes, frame: BaseFrame, pose: FloatArray, jaw: float, protrude: float
-    ) -> None:
+    def _lit(self, inside: Bytes, opening: Bytes, frame: BaseFrame, apart: float, protrude: float) -> Bytes:
         """Let light fall off towards the lips, more under the upper one; the rim takes the lip's colour."""
         h, w = opening.shape
         near = blur(opening, max(0.6, SHADE_WIDTH * frame.scale))
         down = 0.020 * frame.matrix[:, 1]
         under = affine(near, [[1, 0, down[0]], [0, 1, down[1]]], (w, h))
         # A thin slit is all edge: there the lips shade less, or its teeth would be grey.
-        thin = (1 - step(0.02, 0.10, jaw + float(pose[3] + pose[4]))) * (1 - protrude)
+        thin = (1 - step(0.02, 0.10, apart)) * (1 - protrude)
         least = 0.40 + 0.38 * thin
-        light = ((1 - least) * _THROUGH_SHADE + least) * (1 - 0.06 * protrude)
-        inside *= look_up(under, _WARM_AT[0] * light[:, None] + _WARM_AT[1] * light[:, None] ** 2)
-        rim = _RIM[near] * np.float32(0.85 - 0.45 * thin)
-        inside += (self._rim * np.float32(1 - 0.25 * protrude) - inside) * triple(rim)
-        np.minimum(inside, 253, out=inside)
-
-
-def _over(below: FloatArray, above: FloatArray, alpha: FloatArray, strength: FloatArray | None) -> None:
-    """Lay a premultiplied picture over ``below``, in place."""
-    below *= triple(1 - alpha)
-    colour = above[..., :3]
-    below += colour if strength is None else colour * triple(strength)
+        light = (((1 - least) * _THROUGH_SHADE + least) * (1 - 0.06 * protrude))[:, None]
+        shade = np.minimum(255 * (_WARM_AT[0] * light + _WARM_AT[1] * light**2), 255).astype(np.uint8)
+        lit = multiply(inside, look_up(under, shade))
+        rim = np.empty_like(lit)
+        rim[:] = self._rim * np.float32(1 - 0.25 * protrude)
+        return mix(rim, lit, (_RIM * np.float32(0.85 - 0.45 * thin))[near])
 
 
 _LEVELS: Final = np.arange(256, dtype=np.float32) / 255

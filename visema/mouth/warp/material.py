@@ -37,6 +37,8 @@ STEP = 1 / 20
 LEFT, RIGHT, TOP, BOTTOM = -1.30, 1.30, -0.95, 1.45
 #: Smoothing of the thin plates: of each side's own, and of the one shared beyond the corners.
 SIDE_SMOOTHING, COMMON_SMOOTHING = 2e-3, 1e-2
+#: Farther than the first number from the mouth, vertices are used at least the second apart, U.
+THINNED_FROM, SPACING = 0.55, 0.13
 #: A vertex is used when its outward normal faces the viewer in every sampled pose.
 FACING = 0.15
 
@@ -88,14 +90,13 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
     nodes = np.stack([grid_x.ravel(), grid_y.ravel()], 1)
     vertices, is_lower, is_upper = choose_vertices(lips, rotations)
     centres = lips.points[vertices, :2]
-    common = thin_plate(nodes, centres, COMMON_SMOOTHING)
+    plates = [(np.ones(len(vertices), bool), COMMON_SMOOTHING)]
+    plates += [(~other[vertices], SIDE_SMOOTHING) for other in (is_lower, is_upper)]
+    common, *own_of_sides = thin_plates(nodes, centres, plates)
     beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)[:, None]
     operators, fields, edge_fields, closing, sealing = [], [], [], [], []
     slope = pitch_slope(rotations)
-    for side, other in zip(SIDES, (is_lower, is_upper), strict=True):
-        used = ~other[vertices]
-        own = np.zeros((len(nodes), len(vertices)))
-        own[:, used] = thin_plate(nodes, centres[used], SIDE_SMOOTHING)
+    for side, own in zip(SIDES, own_of_sides, strict=True):
         operators.append(own * (1 - beyond) + common * beyond)
         edge = lips.upper if side == "upper" else lips.lower
         fields.append(displacement_fields(grid_x, grid_y, side, lips, slope).reshape(N_WEIGHTS, -1))
@@ -129,7 +130,7 @@ def choose_vertices(lips: Lips, rotations: Floats) -> tuple[NDArray[np.intp], ND
     outward = points - np.array([0, -0.6, 1.0])
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     facing = np.einsum("kc,fc->fk", outward, rotations[:, 2]).max(0) < FACING
-    vertices = np.flatnonzero(facing & (points[:, 1] > TOP))
+    vertices = _thinned(np.flatnonzero(facing & (points[:, 1] > TOP)), lips)
     below = points[:, 1] - np.interp(points[:, 0], lips.x, lips.line)
     between = np.abs(points[:, 0] - lips.centre) < lips.inner_half_width * 1.02
     lower = between & (below > 0)
@@ -145,23 +146,44 @@ def choose_vertices(lips: Lips, rotations: Floats) -> tuple[NDArray[np.intp], ND
     return vertices, lower, upper
 
 
+def _thinned(vertices: NDArray[np.intp], lips: Lips) -> NDArray[np.intp]:
+    """All vertices about the mouth, and of those farther away as many as keep their distance."""
+    points = lips.points[:, :2] - (lips.centre, lips.rest)
+    kept: list[int] = []
+    for i in vertices.tolist():
+        far = float(np.linalg.norm(points[i])) > THINNED_FROM
+        if not far or np.linalg.norm(points[kept] - points[i], axis=1).min(initial=9) > SPACING:
+            kept.append(i)
+    return np.array(kept, np.intp)
+
+
 def thin_plate(at: Floats, centres: Floats, smoothing: float) -> Floats:
     """Matrix from values given at ``centres`` (k, 2) to a smoothing thin-plate spline's at ``at`` (n, 2)."""
+    return thin_plates(at, centres, [(np.ones(len(centres), bool), smoothing)])[0]
 
-    def kernel(d2: Floats) -> Floats:
-        return np.asarray(0.5 * d2 * np.log(d2 + 1e-18))
 
-    def squared(a: Floats, b: Floats) -> Floats:
-        return np.asarray(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0))
+def thin_plates(at: Floats, centres: Floats, plates: list[tuple[NDArray[np.bool_], float]]) -> list[Floats]:
+    """Several `thin_plate` matrices, each through some of the centres, the others' columns zero."""
+    among = _kernel(centres, centres)
+    to = _kernel(at, centres)
+    matrices = []
+    for used, smoothing in plates:
+        n = int(used.sum())
+        affine = np.c_[np.ones(n), centres[used]]
+        system = np.zeros((n + 3, n + 3))
+        system[:n, :n] = among[np.ix_(used, used)] + smoothing * np.eye(n)
+        system[:n, n:] = affine
+        system[n:, :n] = affine.T
+        matrix = np.zeros((len(at), len(centres)))
+        matrix[:, used] = np.c_[to[:, used], np.ones(len(at)), at] @ np.linalg.inv(system)[:, :n]
+        matrices.append(matrix)
+    return matrices
 
-    n = len(centres)
-    affine = np.c_[np.ones(n), centres]
-    system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = kernel(squared(centres, centres)) + smoothing * np.eye(n)
-    system[:n, n:] = affine
-    system[n:, :n] = affine.T
-    evaluate = np.c_[kernel(squared(at, centres)), np.ones(len(at)), at]
-    return np.asarray(np.linalg.solve(system.T, evaluate.T).T[:, :n])
+
+def _kernel(a: Floats, b: Floats) -> Floats:
+    """r^2 log r between all points of two sets."""
+    d2 = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 1e-18)
+    return np.asarray(0.5 * d2 * np.log(d2))
 
 
 def jaw_gain_of(lips: Lips, pose: FloatArray, opening: float, rotation: Floats) -> float:

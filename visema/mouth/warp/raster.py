@@ -92,9 +92,30 @@ def transform(vectors: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDAr
     return result
 
 
-def look_up(levels: Bytes, table: NDArray[np.float32]) -> NDArray[np.float32]:
+def colour_and_alpha(picture: Bytes) -> tuple[Bytes, Bytes]:
+    """(h, w, 3) and (h, w) of a picture with coverage."""
+    colour = np.empty((*picture.shape[:2], 3), np.uint8)
+    alpha = np.empty(picture.shape[:2], np.uint8)
+    _cv.mixChannels([picture], [colour, alpha], [0, 0, 1, 1, 2, 2, 3, 3])
+    return colour, alpha
+
+
+def lay_over(below: Bytes, above: Bytes, alpha: Bytes) -> Bytes:
+    """A premultiplied picture over another one."""
+    left = triple(_cv.bitwise_not(alpha))
+    result: Bytes = _cv.add(_cv.multiply(below, left, scale=1 / 255), above)
+    return result
+
+
+def multiply(picture: Bytes, light: Bytes, strength: float = 1.0) -> Bytes:
+    """``picture`` under a light of 0-255, times ``strength``."""
+    result: Bytes = _cv.multiply(picture, light, scale=strength / 255)
+    return result
+
+
+def look_up(levels: Bytes, table: Bytes) -> Bytes:
     """A (256, 3) table's rows at each level: (h, w, 3)."""
-    result: NDArray[np.float32] = _cv.LUT(_cv.merge((levels, levels, levels)), table[None])
+    result: Bytes = _cv.LUT(_cv.merge((levels, levels, levels)), table[None])
     return result
 
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from visema.mouth.warp.bases import BaseFrame
 from visema.mouth.warp.field import CoarseMaps
-from visema.mouth.warp.raster import CUBIC, blur, mix, polygon, sample, sample_into, unit_share
+from visema.mouth.warp.raster import CUBIC, LINEAR, blur, mix, polygon, sample, sample_into, unit_share
 from visema.types import Box, FloatArray, Image
 
 #: The two sides differ up to this far (U) beyond the mouth's corners.
 BEYOND = 0.15
 #: Margin around the lips' edges, U, within which sampling is cubic: there a second sampling would be seen to blur.
-SHARP_SIDE, SHARP_UP = 0.20, 0.26
+SHARP_SIDE, SHARP_UP = 0.16, 0.22
 
 
 def around(points: FloatArray, across: float, along: float, limit: Box) -> Box:
@@ -39,7 +39,6 @@ def warp_region(
         edges: (n, 2) the moved upper and lower lips' edges in the region.
         softness: Of the picture, pixels.
     """
-    height = len(source)
     line = (edges[0] + edges[1]) / 2
     axis = frame.matrix[:, 0]
     line = np.concatenate(((line[0] - BEYOND * axis,), line, (line[-1] + BEYOND * axis,)))
@@ -47,27 +46,36 @@ def warp_region(
     mix_colours = frame.opening is not None
     seam = max(0.45, 0.010 * frame.scale * (0.5 + 0.42 * softness)) if mix_colours else max(0.6, 0.008 * frame.scale)
     strip = around(line, 0, 3 * seam + 1, frame.box)
-    from_upper = maps.pixels(0, 0, strip.y1)
-    from_lower = maps.pixels(1, strip.y0, height)
-    out = np.empty_like(source)
-    sample_into(out[: strip.y1], source, from_upper)
-    sample_into(out[strip.y1 :], source, from_lower[strip.height :])
     sharp = around(np.concatenate(edges), SHARP_SIDE * frame.scale, SHARP_UP * frame.scale, frame.box)
-    x = slice(sharp.x0, sharp.x1)
-    if sharp.y0 < strip.y0:
-        y = slice(sharp.y0, strip.y0)
-        sample_into(out[y, x], source, from_upper[y, x], CUBIC)
-    if sharp.y1 > strip.y1:
-        y = slice(strip.y1, sharp.y1)
-        sample_into(out[y, x], source, from_lower[strip.height : sharp.y1 - strip.y0, x], CUBIC)
-    y, x = slice(strip.y0, strip.y1), slice(strip.x0, strip.x1)
-    above, below = from_upper[y, x], from_lower[: strip.height, x]
+    height, width = source.shape[:2]
+    upper, lower = Box(0, 0, width, strip.y1), Box(0, strip.y0, width, height)
+    under = Box(0, strip.y1, width, height)
+    at_upper, at_lower = maps.pixels(0, upper), maps.pixels(1, lower)
+    out = np.empty_like(source)
+    for at, whole, part in ((at_upper, upper, upper), (at_lower, lower, under)):
+        for box, interpolation in ((part, LINEAR), (_overlap(part, sharp), CUBIC)):
+            sample_into(out[_inside(box)], source, at[_inside(box, whole)], interpolation)
+    above, below = at_upper[_inside(strip, upper)], at_lower[_inside(strip, lower)]
     is_lower = _side_mask(line, strip, seam)
     if mix_colours:
-        out[y, x] = mix(sample(source, below, CUBIC), sample(source, above, CUBIC), is_lower)
+        out[_inside(strip)] = mix(sample(source, below, CUBIC), sample(source, above, CUBIC), is_lower)
     else:
-        sample_into(out[y, x], source, mix(below, above, is_lower), CUBIC)
+        sample_into(out[_inside(strip)], source, mix(below, above, is_lower), CUBIC)
     return out
+
+
+_REGION = Box(0, 0, 0, 0)
+
+
+def _overlap(a: Box, b: Box) -> Box:
+    """What two boxes share; may be empty."""
+    x0, y0 = max(a.x0, b.x0), max(a.y0, b.y0)
+    return Box(x0, y0, max(min(a.x1, b.x1), x0), max(min(a.y1, b.y1), y0))
+
+
+def _inside(box: Box, whole: Box = _REGION) -> tuple[slice, slice]:
+    """Rows and columns of a box in an array that begins at the corner of ``whole``."""
+    return slice(box.y0 - whole.y0, box.y1 - whole.y0), slice(box.x0 - whole.x0, box.x1 - whole.x0)
 
 
 def _side_mask(line: FloatArray, strip: Box, softness: float) -> FloatArray:
