@@ -27,8 +27,9 @@ SCALE = 2
 
 def resample(image: NDArray[AnyNumber], source: FloatArray, how: int = cv2.INTER_LINEAR) -> NDArray[AnyNumber]:
     """The values of ``image`` at ``source`` (h, w, 2) pixels; beyond its border its nearest value."""
-    at = np.asarray(source, np.float32)
-    return np.asarray(cv2.remap(image, at, _NO_SECOND_MAP, how, borderMode=cv2.BORDER_REPLICATE), image.dtype)
+    # in fixed point (1/32 pixel): converted beforehand this takes three quarters of the time
+    whole, part = cv2.convertMaps(np.asarray(source, np.float32), _NO_SECOND_MAP, cv2.CV_16SC2)
+    return np.asarray(cv2.remap(image, whole, part, how, borderMode=cv2.BORDER_REPLICATE), image.dtype)
 
 
 class FineStill:
