@@ -39,12 +39,6 @@ def upload(page: Any, path: Path) -> None:
     chooser.value.set_files(path)
 
 
-def message(page: Any) -> str:
-    toast = page.locator(".toast-body").last
-    toast.wait_for()
-    return str(toast.inner_text())
-
-
 def test_saving_gives_a_film_and_captions(visit: Callable[..., Any], tmp_path: Path) -> None:
     import av
 
@@ -92,11 +86,12 @@ def test_a_photo_becomes_an_avatar_that_can_be_renamed_exported_deleted_and_impo
     label(page, "Speaking…")
 
     page.click("#manage .label-wrap")
+    assert page.input_value("#new-name input") == "Мария", "the management panel is for another avatar"
     spiteful = "<img src=x onerror=alert(1)> ${1+1} {{this}}"
     page.fill("#new-name input", spiteful)
     page.click("#rename")
     page.wait_for_function("document.querySelector('.card[aria-pressed=true] .name').textContent.includes('onerror')")
-    assert on_stage(page) == spiteful
+    assert on_stage(page) == spiteful and spiteful in page.inner_text("#said")
     assert page.locator("main img[src='x']").count() == 0
     page.fill("#new-name input", "Maria")
     page.keyboard.press("Enter")
@@ -118,6 +113,7 @@ def test_a_photo_becomes_an_avatar_that_can_be_renamed_exported_deleted_and_impo
     page.wait_for_function("document.querySelectorAll('.card').length === 1")
     assert cards(page) == ["Anna"] and on_stage(page) == "Anna"
     assert not (site.cache / new).exists()
+    assert page.locator("#sheet img").count() == 0
     page.wait_for_function(f"!document.querySelector('#view img').src.includes('{new}')")
 
     page.click("#delete")
@@ -153,7 +149,8 @@ def test_files_that_cannot_be_used_are_explained(visit: Callable[..., Any], site
 
     page.click("#manage .label-wrap")
     upload(page, text.rename(tmp_path / "letter.zip"))
-    said = message(page)
+    page.wait_for_selector("#said .problem")
+    said = page.inner_text("#said")
     assert "letter.zip" in said and "Traceback" not in said
     assert cards(page) == ["Anna"]
     assert sorted(p.name for p in site.cache.iterdir() if not p.name.startswith(".") and p.is_dir() and "-" in p.name)

@@ -89,7 +89,7 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
         return (
             text("first_text", code),
             gr.update(choices=voice_choice.language_choices(house.voices, language), value=code),
-            gr.update(choices=voice_choice.voice_choices(house.voices, code), value=chosen),
+            gr.update(choices=voice_choice.voice_choices(house.voices, code, offline=house.offline), value=chosen),
             notice(chosen, language),
         )
 
@@ -97,8 +97,8 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
         return f"<p>{voice_choice.notice(house.voices, name, language, offline=house.offline)}</p>"
 
     def filter_voices(code: str, current: str, request: gr.Request) -> tuple[Any, str]:
-        chosen = voice_choice.pick(house.voices, code, current)
-        choices = voice_choice.voice_choices(house.voices, code)
+        chosen = voice_choice.pick(house.voices, code, current, offline=house.offline)
+        choices = voice_choice.voice_choices(house.voices, code, offline=house.offline)
         return gr.update(choices=choices, value=chosen), notice(chosen, language_of(request))
 
     def choose(name: str, request: gr.Request) -> str:

@@ -58,7 +58,8 @@ class House:
         self.idle = IdleLoops()
         self.first = avatar
         self._loaded: dict[str, Avatar] = {avatar.id: avatar}
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the visitors; never held for long, the event loop takes it too
+        self._avatar_lock = threading.Lock()
         self._viewers: dict[str, Viewer] = {}  # by Gradio's name for the browser's tab
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="picture")
 
@@ -74,14 +75,14 @@ class House:
 
         if not ID.fullmatch(avatar_id):
             raise AvatarError("There is no such avatar.", "Reload the page to see those that are left.")
-        with self._lock:
+        with self._avatar_lock:
             if avatar_id not in self._loaded:
                 self._loaded[avatar_id] = Avatar.load(self.cache / avatar_id)
             return self._loaded[avatar_id]
 
     def keep(self, avatar: Avatar) -> None:
         """Take in an avatar that was made, imported or renamed."""
-        with self._lock:
+        with self._avatar_lock:
             self._loaded[avatar.id] = avatar
             if avatar.id == self.first.id:
                 self.first = avatar
@@ -89,10 +90,11 @@ class House:
 
     def drop(self, avatar_id: str, successor: Avatar) -> None:
         """An avatar was deleted: whoever watches it gets ``successor``."""
-        with self._lock:
+        with self._avatar_lock:
             self._loaded.pop(avatar_id, None)
             if self.first.id == avatar_id:
                 self.first = successor
+        with self._lock:
             watching = [viewer for viewer in self._viewers.values() if viewer.avatar.id == avatar_id]
         for viewer in watching:
             viewer.switch(successor)
@@ -109,7 +111,9 @@ class House:
         """The voice that is chosen when a visitor comes, for a browser of ``language``."""
         from visema.speech.voices import resolve_voice
 
-        return resolve_voice(self.voice, offline=True).name if self.voice else pick(self.voices, language)
+        return (
+            resolve_voice(self.voice, True).name if self.voice else pick(self.voices, language, offline=self.offline)
+        )
 
     # -- visitors -------------------------------------------------------------------------------------------------
 

@@ -94,8 +94,8 @@ class IdleLoops:
 
     @staticmethod
     def _encode(avatar: Avatar, start: int, step: int) -> dict[int, bytes]:
-        from visema.stage.compositor import Compositor
         from visema.stage.base import mouth_moves
+        from visema.stage.compositor import Compositor
         from visema.visemes.articulation import TARGETS
         from visema.visemes.classes import SILENCE
 

@@ -52,7 +52,7 @@ class Parts:
     make: Any
     progress: Any
     sheet: Any
-    manage_name: Any
+    new_name: Any
     rename: Any
     delete: Any
     question: Any
@@ -61,6 +61,7 @@ class Parts:
     delete_no: Any
     upload: Any
     managed: Any
+    said: Any
 
 
 def asset(name: str) -> str:
@@ -162,16 +163,17 @@ def _manage(t: gr.I18n) -> dict[str, Any]:
             new_name = gr.Textbox(
                 label=t("new_name"), max_length=80, max_lines=1, elem_id="new-name", min_width=140, scale=3
             )
-            rename = gr.Button(t("rename"), elem_id="rename", min_width=110, scale=1)
+            rename = gr.Button(t("rename"), elem_id="rename", min_width=130, scale=1)
         with gr.Row(elem_id="package-row"):
             upload = gr.UploadButton(cast(str, t("import")), file_types=[".zip"], elem_id="import", min_width=110)
             delete = gr.Button(t("delete"), variant="stop", elem_id="delete", min_width=110)
-        with gr.Group(visible=False, elem_id="confirm") as confirm:
+        with gr.Column(visible=False, elem_id="confirm") as confirm:
             question = gr.HTML("", elem_classes="help")
             with gr.Row():
                 yes = gr.Button(t("delete_yes"), variant="stop", elem_id="delete-yes", min_width=110)
                 no = gr.Button(t("delete_no"), elem_id="delete-no", min_width=110)
+        said = gr.HTML("", elem_id="said")
     return {
-        "managed": managed, "manage_name": new_name, "rename": rename, "upload": upload,
+        "managed": managed, "said": said, "new_name": new_name, "rename": rename, "upload": upload,
         "delete": delete, "confirm": confirm, "question": question, "delete_yes": yes, "delete_no": no,
     }  # fmt: skip

@@ -62,35 +62,41 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
     parts.save.click(save, chosen, [parts.saved, parts.save], concurrency_limit=4, preprocess=False, **_QUIET)
 
 
+def _stage_parts(parts: Parts) -> list[Any]:
+    """The parts that tell which avatar is on stage; `_stage_values` fills them."""
+    return [parts.cards, parts.managed, parts.new_name, parts.confirm]
+
+
+def _stage_values(house: House, viewer: Viewer) -> tuple[Any, ...]:
+    return gallery.cards(house, viewer), gallery.chosen(viewer), viewer.avatar.name, gr.update(visible=False)
+
+
 def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
     from visema.web.actions import explain
+
+    unchanged = (gr.skip(),) * len(_stage_parts(parts))
 
     async def make(
         source: str | None, name: str, frame: str, index: float | None, request: gr.Request
     ) -> AsyncIterator[Any]:
         viewer = visitor(request)
         if not source:
-            yield problem(viewer.text("no_source")), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield problem(viewer.text("no_source")), "", gr.skip(), gr.skip(), *unchanged
             return
         chosen = making.frame_argument(frame, index)
         job = Job(lambda progress: making.make(house, Path(source), chosen, name, progress))
         async for share in job.shares():
             busy = making.bar(viewer.text("making"), share)
-            yield busy, gr.skip(), gr.update(interactive=False), gr.skip(), gr.skip()
+            yield busy, "", gr.update(interactive=False), gr.skip(), *unchanged
         try:
             made = job.result()
         except Exception as e:
-            yield problem(explain(viewer, e)), "", gr.update(interactive=True), gr.skip(), None
+            yield problem(explain(viewer, e)), "", gr.update(interactive=True), None, *unchanged
             return
         viewer.switch(made.avatar)
         said = viewer.text("made", name=made.avatar.name, took=f"{made.seconds:.1f}")
-        yield (
-            gallery.report(said, made.avatar.notes),
-            gallery.sheet(made.avatar, viewer.language),
-            gr.update(interactive=True),
-            gallery.cards(house, viewer),
-            None,
-        )
+        report, sheet = gallery.report(said, made.avatar.notes), gallery.sheet(made.avatar, viewer.language)
+        yield report, sheet, gr.update(interactive=True), None, *_stage_values(house, viewer)
 
     parts.frame.input(
         lambda choice: gr.update(visible=choice == "number"), parts.frame, parts.index, queue=False, **_QUIET
@@ -98,7 +104,7 @@ def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
     parts.make.click(
         make,
         [parts.source, parts.name, parts.frame, parts.index],
-        [parts.progress, parts.sheet, parts.make, parts.cards, parts.source],
+        [parts.progress, parts.sheet, parts.make, parts.source, *_stage_parts(parts)],
         concurrency_limit=2,
         **_QUIET,
     )
@@ -107,36 +113,32 @@ def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
 def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor) -> None:
     from visema.web.actions import explain
 
-    shown = [parts.cards, parts.managed, parts.manage_name, parts.confirm]
-
-    def state(viewer: Viewer) -> tuple[Any, ...]:
-        return gallery.cards(house, viewer), gallery.chosen(viewer), viewer.avatar.name, gr.update(visible=False)
-
-    def attempt(request: gr.Request, action: Callable[[Viewer], str | None]) -> tuple[Any, ...]:
+    def attempt(request: gr.Request, action: Callable[[Viewer], str]) -> tuple[Any, ...]:
         """Do something to the avatar on stage; a failure is said and changes nothing."""
         viewer = visitor(request)
         try:
-            said = action(viewer)
-            if said:
-                gr.Info(gallery.line(said), title=viewer.text("gallery"))
+            said = gallery.report(action(viewer), ())
         except Exception as e:
-            gr.Warning(gallery.line(explain(viewer, e)), title=viewer.text("problem"))
-        return state(viewer)
+            said = problem(explain(viewer, e))
+        return said, *_stage_values(house, viewer)
 
     def begin(request: gr.Request) -> tuple[Any, ...]:
-        return state(visitor(request))
+        return _stage_values(house, visitor(request))
 
     def switch(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        def action(viewer: Viewer) -> None:
+        viewer = visitor(request)
+        try:
             viewer.switch(house.avatar(str(event.avatar)))
-
-        return attempt(request, action)
+        except Exception as e:
+            viewer.complain(explain(viewer, e))
+        return "", *_stage_values(house, viewer)
 
     def rename(name: str, request: gr.Request) -> tuple[Any, ...]:
         return attempt(request, lambda v: v.text("renamed", name=gallery.rename(house, v, name).name))
 
     def delete(request: gr.Request) -> tuple[Any, ...]:
-        return attempt(request, lambda v: v.text("deleted", name=gallery.delete(house, v)))
+        said = attempt(request, lambda v: v.text("deleted", name=gallery.delete(house, v)))
+        return *said, "", ""  # what setup has shown may have been of this one
 
     def take_in(path: str, request: gr.Request) -> tuple[Any, ...]:
         def action(viewer: Viewer) -> str:
@@ -150,12 +152,13 @@ def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor)
         viewer = visitor(request)
         return gr.update(visible=True), gallery.line(viewer.text("delete_ask", name=viewer.avatar.name))
 
+    shown = [parts.said, *_stage_parts(parts)]
     fast: dict[str, Any] = {"queue": False, **_QUIET}
-    page.load(begin, None, shown, **fast)
+    page.load(begin, None, _stage_parts(parts), **fast)
     parts.cards.click(switch, None, shown, **_QUIET)
-    parts.rename.click(rename, parts.manage_name, shown, **_QUIET)
-    parts.manage_name.submit(rename, parts.manage_name, shown, **_QUIET)
+    parts.rename.click(rename, parts.new_name, shown, **_QUIET)
+    parts.new_name.submit(rename, parts.new_name, shown, **_QUIET)
     parts.delete.click(ask, None, [parts.confirm, parts.question], **fast)
     parts.delete_no.click(lambda: gr.update(visible=False), None, parts.confirm, **fast)
-    parts.delete_yes.click(delete, None, shown, **_QUIET)
+    parts.delete_yes.click(delete, None, [*shown, parts.progress, parts.sheet], **_QUIET)
     parts.upload.upload(take_in, parts.upload, shown, **_QUIET)

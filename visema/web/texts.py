@@ -15,7 +15,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Лицо, которое говорит ваши слова. Введите фразу и нажмите «Сказать».",
     ),
     "avatar_alt": ("The avatar, live", "Аватар, живое изображение"),
-    "stage": ("Avatar", "Аватар"),
     # What the avatar is doing: on the picture, and beside the buttons.
     "state_listening": ("Listening…", "Слушает…"),
     "state_preparing": ("Preparing…", "Готовится…"),
@@ -126,13 +125,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "imported": ("“{name}” was imported and is on stage.", "Аватар «{name}» импортирован и на сцене."),
     "switched": ("“{name}” is on stage.", "На сцене «{name}»."),
     "on_stage": ("on stage", "на сцене"),
-    "problem": ("That did not work", "Не получилось"),
-    "note": ("Please note", "Обратите внимание"),
     "unexpected": (
         "Something unexpected went wrong; the details are in the server’s log.",
         "Произошла непредвиденная ошибка; подробности в журнале сервера.",
     ),
-    "gone": ("That avatar no longer exists.", "Этого аватара больше нет."),
 }
 
 

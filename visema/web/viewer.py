@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import secrets
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from visema.errors import VisemaError
 from visema.speech.types import Speech, SpeechSettings
 from visema.web.clock import FIRST_LEAD_S, BrowserClock
 from visema.web.idle import stride
@@ -72,7 +74,8 @@ class Viewer:
         #: Called from any thread when there is something new to show.
         self.wake: Callable[[], None] = lambda: None
         self._hire = hire
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # never held for long: the event loop takes it too
+        self._hiring = threading.Lock()
         self._view = View(status=text("status_ready", language))
         self._version = 1
         self._performer: Performer | None = None
@@ -238,15 +241,23 @@ class Viewer:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _on_stage(self) -> Performer:
-        with self._lock:
-            if self._performer is None:
-                self._stage += 1
-                stage = self._stage
-                self._frame_number = 0
-                self._performer = self._hire(
-                    self.avatar, self.idle_index(), self._clock, lambda event: self._hear(stage, event)
-                )
-            return self._performer
+        """The performer, hired when first needed; without holding up what the page shows meanwhile."""
+        with self._hiring:
+            while True:
+                with self._lock:
+                    if self._performer:
+                        return self._performer
+                    self._stage += 1
+                    stage, avatar, start = self._stage, self.avatar, self.idle_index()
+                performer = self._hire(avatar, start, self._clock, functools.partial(self._hear, stage))
+                with self._lock:
+                    if stage == self._stage and not self.closed:
+                        self._frame_number = 0
+                        self._performer = performer
+                        return performer
+                performer.close()  # another avatar was put on stage, or the visitor has left
+                if self.closed:
+                    raise VisemaError("The page was closed.", "Open it again.")
 
     def _dismiss(self) -> None:
         performer, self._performer = self._performer, None

@@ -12,8 +12,18 @@ from visema.web.texts import LANGUAGES, text
 
 #: The language filter's entry that lets every voice through.
 ALL = "*"
-#: For a browser whose language is none of these, or English, the command line's default voice.
-FIRST_VOICES = {"en": "edge:en-US-JennyNeural", "ru": "edge:ru-RU-SvetlanaNeural"}
+#: The voice to begin a language with, from the cloud and of this machine; others begin with their first woman.
+FIRST_VOICES = {
+    "ar": ("edge:ar-SA-ZariyahNeural", "espeak:ar+f3"),
+    "de": ("edge:de-DE-KatjaNeural", "espeak:de+f3"),
+    "en": ("edge:en-US-JennyNeural", "espeak:en-us+f3"),
+    "es": ("edge:es-ES-ElviraNeural", "espeak:es+f3"),
+    "fr": ("edge:fr-FR-DeniseNeural", "espeak:fr-fr+f3"),
+    "nl": ("edge:nl-NL-ColetteNeural", "espeak:nl+f3"),
+    "pt": ("edge:pt-BR-FranciscaNeural", "espeak:pt-br+f3"),
+    "ru": ("edge:ru-RU-SvetlanaNeural", "espeak:ru+f3"),
+    "zh": ("edge:zh-CN-XiaoxiaoNeural", "espeak:cmn+f3"),
+}
 
 
 def base_language(tag: str) -> str:
@@ -48,20 +58,22 @@ def language_choices(voices: Sequence[Voice], language: str) -> list[tuple[str, 
     return [(text("all_languages", language), ALL), *named]
 
 
-def voice_choices(voices: Sequence[Voice], code: str) -> list[tuple[str, str]]:
-    """Entries of the voice list for a language ``code`` of the filter: (what is read, value)."""
-    return [
-        (voice.label or voice.name, voice.name) for voice in voices if code in (ALL, base_language(voice.language))
-    ]
+def voice_choices(voices: Sequence[Voice], code: str, *, offline: bool = False) -> list[tuple[str, str]]:
+    """Entries of the voice list for a language ``code`` of the filter: (what is read, value), likely ones first."""
+    fitting = [voice for voice in voices if code in (ALL, base_language(voice.language))]
+    fitting.sort(key=lambda voice: voice.cloud == offline)  # stable: by language and name within a kind
+    return [(voice.label or voice.name, voice.name) for voice in fitting]
 
 
-def pick(voices: Sequence[Voice], code: str, current: str = "") -> str:
-    """The voice to choose for a language: ``current`` if it speaks it, else the best known, else the first."""
-    names = [name for _, name in voice_choices(voices, code)]
-    for wanted in (current, FIRST_VOICES.get(code, "")):
-        if wanted in names:
-            return wanted
-    return names[0] if names else current
+def pick(voices: Sequence[Voice], code: str, current: str = "", *, offline: bool = False) -> str:
+    """The voice to choose for a language: ``current`` if it speaks it, else the one to begin with."""
+    names = [name for _, name in voice_choices(voices, code, offline=offline)]
+    beginning = FIRST_VOICES.get(code, ())
+    for name in (current, *(beginning[::-1] if offline else beginning)):
+        if name in names:
+            return name
+    women = {voice.name for voice in voices if voice.gender == "Female"}
+    return next((name for name in names if name in women), names[0] if names else current)
 
 
 def notice(voices: Sequence[Voice], name: str, language: str, *, offline: bool) -> str:
