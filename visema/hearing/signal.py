@@ -23,7 +23,7 @@ HIGH_PASS: Final = 60.0
 HOP: Final = 0.010
 _FFT: Final = 512
 #: A recording whose loudest moments are below this is silent (dBFS).
-SILENT_DB: Final = -60.0
+SILENT_DB: Final = -75.0
 #: The shape of the spectrum of speech moves by 5 dB and more, of noise, hum and tones by less than 2.
 STILL_DB: Final = 2.5
 _BANDS: Final = (100, 300, 600, 1000, 1600, 2500, 4000, 7000)
@@ -43,7 +43,7 @@ def condition(samples: Samples, rate: int) -> Samples:
 
     from scipy.signal import butter, resample_poly, sosfilt
 
-    x = np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
+    x = _finite(samples)
     if not len(x):
         return x
     x = x - np.float32(np.mean(x, dtype=np.float64))
@@ -57,6 +57,10 @@ def condition(samples: Samples, rate: int) -> Samples:
         x *= np.float32(LEVEL / level)
     noise = np.random.default_rng(0).standard_normal(len(x), np.float32) * np.float32(DITHER)
     return np.asarray((x + noise).clip(-1, 1), np.float32)
+
+
+def _finite(samples: Samples) -> Samples:
+    return np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
 
 
 def spectra(samples: Samples) -> FloatArray:
@@ -82,9 +86,11 @@ def spectra(samples: Samples) -> FloatArray:
 
 def band_levels(samples: Samples) -> FloatArray:
     """(frames, bands) dB of seven bands from 100 Hz to 7 kHz, smoothed over 50 ms."""
-    power = spectra(samples)
     edges = [round(f * _FFT / RATE) for f in _BANDS]
-    bands = np.stack([power[:, a:b].sum(1) for a, b in pairwise(edges)], 1)
+    # A minute at a time: half an hour of spectra would be 200 MB.
+    minute = 60 * RATE
+    pieces = (spectra(samples[i : i + minute]) for i in range(0, len(samples), minute))
+    bands = np.concatenate([np.stack([p[:, a:b].sum(1) for a, b in pairwise(edges)], 1) for p in pieces])
     kernel = np.hanning(7)[1:-1] / np.hanning(7).sum()
     smooth = np.stack([np.convolve(np.pad(b, 2, mode="edge"), kernel, "valid") for b in bands.T], 1)
     return np.asarray(10 * np.log10(smooth + 1e-9), np.float32)
@@ -99,7 +105,7 @@ def why_no_speech(samples: Samples, rate: int) -> str:
     """
     if not len(samples):
         return "the recording has no length"
-    x = np.nan_to_num(np.asarray(samples, np.float32))
+    x = _finite(samples)
     block = max(1, round(rate * 0.03))
     usable = x[: len(x) // block * block] if len(x) >= block else x
     power = np.square(usable - np.mean(x, dtype=np.float64)).reshape(-1, min(block, len(usable))).mean(1)

@@ -115,7 +115,7 @@ def _shown(groups: Sequence[Sequence[Span]], duration: float) -> list[tuple[floa
     """When each caption is on screen: with its words, longer if these are short, never with the next one."""
     starts = [max(0.0, words[0].start) for words in groups]
     out = []
-    for start, limit, words in zip(starts, [*starts[1:], max(duration, 0.0)], groups, strict=True):
+    for start, limit, words in zip(starts, [*starts[1:], duration], groups, strict=False):
         out.append((start, max(words[-1].end, min(start + SHORTEST, limit), start + 0.001)))
     return out
 
