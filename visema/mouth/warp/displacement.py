@@ -29,6 +29,8 @@ ROLLS: Final = slice(6, 8)
 CORNER_FOLLOWS, UPPER_FOLLOWS = 0.34, -0.03
 #: How far the corners draw in as the jaw drops.
 CORNER_DRAWS_IN = 0.12
+#: A mouth is narrowed at most so far: more folds the lips' outline.
+MOST_NARROW = -0.48
 #: How far fully protruded lips come forward.
 FORWARD = 0.11
 #: Of the opening that raising the upper and lowering the lower lip make, what shows in the middle.
@@ -63,18 +65,20 @@ class Motion:
         return np.asarray(self.seal * (natural - round_hole + pressed) * (1 - smoothstep(1.0, 1.25, s)), np.float32)
 
 
-def motion_of(pose: FloatArray, jaw_gain: float, width: float = 1.0) -> Motion:
+def motion_of(pose: FloatArray, jaw_gain: float, width: float = 1.0, narrowed: float = 0.0) -> Motion:
     """From an articulation to a face's motion.
 
     Args:
         pose: (N_FIELDS,) articulation.
         jaw_gain: The face's own scale of the jaw, see `jaw_gain_of`.
         width: Mouth width of this frame over that at rest.
+        narrowed: By how much a smile in the frame is narrowed already (negative).
     """
     jaw, wide, protrude, upper, lower, roll_upper, roll_lower = (float(v) for v in pose[:7])
     jaw *= jaw_gain
     opening = max(jaw * (1 - UPPER_FOLLOWS) + upper * UPPER_SHOWS + lower * LOWER_SHOWS, 0.0)
-    weights = (jaw, max(wide, 0) * width, min(wide, 0) * width, protrude, upper, lower, roll_upper, roll_lower)
+    narrow = min(max(min(wide, 0) * width, MOST_NARROW - narrowed), 0)
+    weights = (jaw, max(wide, 0) * width, narrow, protrude, upper, lower, roll_upper, roll_lower)
     pursed = min(max(protrude / PURSED, 0.0), 1.1)
     hole = WIDEST_HOLE - (WIDEST_HOLE - NARROWEST_HOLE) * pursed
     return Motion(np.array(weights, np.float32), opening * step(0, ROUNDED, protrude), hole)

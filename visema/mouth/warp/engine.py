@@ -12,6 +12,8 @@ from visema.mouth.engine import Rig
 from visema.mouth.warp.bases import BaseFrame, BaseFrames
 from visema.mouth.warp.displacement import (
     JAW,
+    NARROW,
+    ROLLS,
     SIDES,
     Motion,
     along_lips,
@@ -35,6 +37,8 @@ from visema.visemes.articulation import LIP_MARGIN
 
 #: The inside appears between these openings, U.
 APPEARS = (0.003, 0.018)
+#: Lips rolled in by this much (the lesser of the two, U) press their line thin; it is drawn anew.
+LIPS_PRESS = (0.004, 0.018)
 #: The drawn contact line of a shut mouth goes between these openings, U.
 CONTACT_GOES = (0.004, 0.020)
 #: Lips cut out of an open base mouth have come together already: only a hair is hidden at their edges.
@@ -77,17 +81,18 @@ class WarpEngine:
     def draw(self, base: Image, index: int, pose: FloatArray) -> Image:
         """See `MouthEngine.draw`."""
         frame = self._frames.frame(index)
-        motion = motion_of(pose, self._face.jaw_gain, frame.width)
+        motion = self._motion(frame, pose)
         if frame.opening is None and not motion.weights.any() and not frame.rest_weights.any():
             return base.copy()
         maps = CoarseMaps(frame, self._material, motion)
         upper, lower = self._edges(frame, motion)
         gaps = (lower - upper) @ _unit(frame.matrix[:, 1]) / np.float32(frame.scale)
-        source = self._source.prepare(base, frame, gaps, float(pose[2]))
+        pressed = step(*LIPS_PRESS, float(motion.weights[ROLLS].min()))
+        source = self._source.prepare(base, frame, gaps, float(pose[2]), pressed)
         out = warp_region(source, maps, frame, (upper, lower), self._face.blur)
         gap = float(gaps.max())
-        if frame.opening is not None:
-            draw_contact(out, (upper + lower) / 2, frame, 1 - step(*CONTACT_GOES, gap))
+        contact = (1.0 if frame.opening is not None else pressed) * (1 - step(*CONTACT_GOES, gap))
+        draw_contact(out, (upper + lower) / 2, frame, contact)
         shows = step(*APPEARS, gap)
         if shows > 0:
             self._put_inside(out, frame, pose, float(motion.weights[JAW]), upper, lower, shows)
@@ -104,7 +109,7 @@ class WarpEngine:
             (478, 2) pixels of the loop's frame.
         """
         frame, lips = self._frames.frame(index), self._face.lips
-        motion = motion_of(pose, self._face.jaw_gain, frame.width)
+        motion = self._motion(frame, pose)
         weights = motion.weights + frame.rest_weights
         x, y = lips.points[:, 0], lips.points[:, 1]
         left = 0.0 if frame.left_open is None else np.interp(x, self._material.x, frame.left_open)
@@ -119,6 +124,9 @@ class WarpEngine:
         lower = np.r_[lower, np.zeros(len(x) - len(lower), bool)]
         shift = np.where(lower[:, None], moved[1], moved[0]) @ frame.matrix.T
         return np.asarray(self._frames.landmarks(index)[:, :2] + shift, np.float32)
+
+    def _motion(self, frame: BaseFrame, pose: FloatArray) -> Motion:
+        return motion_of(pose, self._face.jaw_gain, frame.width, float(frame.rest_weights[NARROW]))
 
     def _edges(self, frame: BaseFrame, motion: Motion) -> tuple[FloatArray, FloatArray]:
         """The opening's upper and lower edge in the region, (N_COLUMNS, 2) pixels, each cut a little into its lip."""

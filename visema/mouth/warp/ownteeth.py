@@ -10,13 +10,16 @@ import numpy as np
 from visema.face.pose import HeadPoses
 from visema.mouth.warp.cavity import UPPER_DEPTH, layer_origin, layer_size
 from visema.mouth.warp.lips import Lips
-from visema.mouth.warp.points import Floats, luma
+from visema.mouth.warp.points import Floats, luma, smoothstep
 from visema.mouth.warp.raster import CUBIC, affine_back, blur
 from visema.types import FloatArray, Image
 
 #: Teeth are at least this bright beside the skin, at most so saturated, and fill at least this share of the opening.
 LEAST_BRIGHT, MOST_SATURATED, LEAST_SHARE = 0.75, 0.42, 0.35
 
+#: The line between the rows: how much it rises to the sides (U x^2), where it may lie below the rest line, U, and how
+#: dark it is beside the teeth.
+CURVE, BETWEEN_ROWS, LINE_DARK = 0.30, (0.02, 0.15), 0.94
 #: Where shut lips meet, between the upper edge of the opening (0) and the lower (1): what `BaseFrames` makes of it.
 UPPER_LIP_CLOSES = 0.23
 
@@ -82,7 +85,27 @@ def find_teeth(image: Image, landmarks: FloatArray, pose: HeadPoses, lips: Lips,
     def flat(picture: FloatArray) -> FloatArray:
         return np.clip(affine_back(picture, to_picture, size, interpolation=CUBIC), 0, 255).astype(np.float32)
 
-    return SeenTeeth(colour, flat(crop.astype(np.float32)), np.minimum(flat(mask), 1))
+    picture = flat(crop.astype(np.float32))
+    return SeenTeeth(colour, picture, np.minimum(flat(mask), 1) * _upper_row(luma(picture), density))
+
+
+def _upper_row(brightness: Floats, density: float) -> FloatArray:
+    """1 on the upper row, 0 below the dark line between the rows, (h, w); 1 everywhere where there is no such line."""
+    height, width = brightness.shape
+    left, top = layer_origin(density)
+    x = (np.arange(width) - left) / density
+    y = np.arange(height)[:, None] + CURVE * density * x[None] ** 2
+    centre = np.flatnonzero(np.abs(x) < 0.16)
+    # Brightness along curves that run as the teeth's edges do.
+    profile = np.mean([np.interp(np.arange(height), y[:, i], brightness[:, i]) for i in centre], 0)
+    first, last = (int(top + v * density) for v in BETWEEN_ROWS)
+    line = first + int(profile[first:last].argmin())
+    teeth = min(
+        profile[max(line - round(0.05 * density), 0) : line].max(), profile[line : line + round(0.05 * density)].max()
+    )
+    if profile[line] > LINE_DARK * teeth:
+        return np.ones_like(brightness, np.float32)
+    return (1 - smoothstep(line - 0.008 * density, line, y)).astype(np.float32)
 
 
 def _skin_pixels(image: Image, landmarks: FloatArray) -> Floats:

@@ -10,6 +10,8 @@ from visema.mouth.warp.lips import Lips
 from visema.mouth.warp.points import OUTER_LOWER, OUTER_UPPER, Floats, smoothstep
 from visema.types import FloatArray
 
+#: How far above and below the lip line there is any shade, U.
+SHADE_REACH = 0.28
 #: Folds across pursed lips: distance between them, U, and depth; drawn only where a pixel shows them.
 FOLD, FOLD_DEPTH, FOLD_DENSITY = 0.047, 0.035, 70.0
 
@@ -45,8 +47,9 @@ def pucker_shade(lips: Lips, density: float) -> FloatArray:
         wave = np.cos(2 * np.pi * (x - lips.centre) / FOLD + 1.3 * np.sin(9 * x) + 0.8 * is_upper)
         vermilion = np.where(is_upper, _within(upper), _within(lower)) * (is_upper | is_lower)
         shade += FOLD_DEPTH * wave * vermilion * bell
-    # Nothing reaches the border of the plane.
-    edge = np.minimum.reduce([x - x.min(), x.max() - x, y - y.min(), y.max() - y])
+    # It ends within `SHADE_REACH` of the lips and before the plane does.
+    high, low = y - lips.rest + SHADE_REACH, lips.rest + SHADE_REACH - y
+    edge = np.minimum.reduce([x - x.min(), x.max() - x, y - y.min(), high, low])
     return np.asarray(shade * smoothstep(0.0, 0.05, edge), np.float32)
 
 

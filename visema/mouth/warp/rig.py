@@ -133,7 +133,7 @@ def _teeth_seen(
     if not found:
         return None, None
     colour = np.median([s.colour for s in found], 0)
-    return (colour, (found[0].picture, found[0].mask)) if held else (colour * 0.92, None)
+    return (colour, (found[0].picture, found[0].mask)) if held else (colour * 0.96, None)
 
 
 def _take(poses: HeadPoses, which: Sequence[int]) -> HeadPoses:

@@ -7,8 +7,8 @@ import numpy as np
 from visema.mouth.warp.bases import BaseFrame
 from visema.mouth.warp.cavity import layer_origin
 from visema.mouth.warp.lips import MIDDLE
-from visema.mouth.warp.points import Floats
-from visema.mouth.warp.pucker import pucker_shade
+from visema.mouth.warp.points import Floats, step
+from visema.mouth.warp.pucker import SHADE_REACH, pucker_shade
 from visema.mouth.warp.raster import affine, blur, fill_between, polygon, triple, unit_share
 from visema.mouth.warp.rig import FaceRig
 from visema.mouth.warp.sampling import around
@@ -18,15 +18,15 @@ from visema.types import Box, FloatArray, Image
 LINE_FADES = (0.008, 0.035)
 #: By how much pressing the lips together beside a round hole hides it.
 PRESSED_FADES = 0.45
-#: Reach of the shade and of the faded line around the lips' edges, U: sideways, up and down.
-SHADE_SIDE, SHADE_UP = 0.17, 0.26
+#: Reach of the shade to the sides of the lips' edges, and of the faded line around them, U.
+SHADE_SIDE = 0.20
 LINE_SIDE, LINE_UP = 0.12, 0.09
 #: Skin in shade turns warmer: how much of a shade blue, green and red take.
 WARM = np.array((1.25, 1.08, 0.80), np.float32)
 #: Fill of an open base mouth, as a share of the lips' inner rim.
 FILL = 1.15
 #: Drawn contact line: half its thickness in U, and how much light it takes.
-CONTACT_HALF, CONTACT_DARK = 0.007, 0.55
+CONTACT_HALF, CONTACT_DARK = 0.0055, 0.60
 
 
 class Source:
@@ -43,7 +43,7 @@ class Source:
         self._upper_shade[middle:] = 0
         self._lower_shade[:middle] = 0
 
-    def prepare(self, base: Image, frame: BaseFrame, gaps: FloatArray, protrude: float) -> Image:
+    def prepare(self, base: Image, frame: BaseFrame, gaps: FloatArray, protrude: float, pressed: float) -> Image:
         """The region of a frame to warp, or ``base`` itself where nothing is to be done.
 
         Args:
@@ -51,8 +51,11 @@ class Source:
             frame: The base frame.
             gaps: (N_COLUMNS,) how far the lips will be apart, U.
             protrude: How far they push forward.
+            pressed: How hard they are pressed together, 0 to 1.
         """
-        parting = self._parting(frame, gaps, protrude)
+        # Lips pressed together beside a round hole turn inwards: less of the line is seen.
+        beside = PRESSED_FADES * min(protrude, 1.0) * step(*LINE_FADES, float(gaps.max()))
+        parting = self._parting(frame, gaps, max(beside, pressed))
         if frame.opening is None and parting is None and protrude <= 0.02:
             return base
         source = base.copy()
@@ -60,7 +63,8 @@ class Source:
             self._fill(source, frame, frame.opening)
         edges = frame.edges.reshape(-1, 2) - frame.corner
         if protrude > 0.02:
-            box = around(edges, SHADE_SIDE * frame.scale, SHADE_UP * frame.scale, frame.box)
+            lips = edges if frame.opening is None else frame.opening.reshape(-1, 2) - frame.corner
+            box = around(lips, SHADE_SIDE * frame.scale, 1.05 * SHADE_REACH * frame.scale, frame.box)
             part = source[box.y0 : box.y1, box.x0 : box.x1]
             shade = triple(self._lip_shade(frame, box)) * (np.float32(min(protrude, 1.1)) * WARM)
             part[:] = np.minimum(part * (1 + shade), 255)
@@ -71,14 +75,13 @@ class Source:
             part[:] = np.clip(part + self._flat(self._fade, frame, box) * strength[None, :, None], 0, 255)
         return source
 
-    def _parting(self, frame: BaseFrame, gaps: FloatArray, protrude: float) -> FloatArray | None:
-        """How far the contact line is gone along the lips; None where it stays."""
+    def _parting(self, frame: BaseFrame, gaps: FloatArray, least: float) -> FloatArray | None:
+        """How far the contact line is gone along the lips, at least ``least``; None where it stays."""
         if frame.opening is not None or not self._fade.size:
             return None
         low, high = LINE_FADES
         t = np.clip((gaps - low) / (high - low), 0, 1)
-        # Lips pressed together beside a round hole turn inwards: less of the line is seen.
-        t = np.maximum(t, PRESSED_FADES * min(protrude, 1.0) * t.max())
+        t = np.maximum(t, np.float32(least))
         return t if t.any() else None
 
     def _lip_shade(self, frame: BaseFrame, box: Box) -> FloatArray:
@@ -118,5 +121,5 @@ def draw_contact(out: Image, line: Floats, frame: BaseFrame, strength: float) ->
     outline = np.concatenate((line - half * down, (line + half * down)[::-1])) - (box.x0, box.y0)
     mask = blur(polygon(outline, box.width, box.height), max(0.5, 0.006 * frame.scale))
     part = out[box.y0 : box.y1, box.x0 : box.x1]
-    dark = unit_share(mask, CONTACT_DARK * strength)[..., None] * np.array((1.0, 1.0, 0.8), np.float32)
+    dark = unit_share(mask, CONTACT_DARK * strength)[..., None] * np.array((1.0, 1.0, 0.75), np.float32)
     part[:] = part * (1 - dark)
