@@ -185,6 +185,13 @@ def repacked(box: Path, change: Callable[[dict[str, bytes]], object], **how: int
     return out
 
 
+def rubbish(loop: bytes) -> bytes:
+    """A loop video whose index is right and whose pictures are not: only decoding tells."""
+    at, end = loop.index(b"mdat") + 4, loop.index(b"moov") - 4
+    noise = np.random.default_rng(0).integers(0, 256, abs(end - at), dtype=np.uint8).tobytes()
+    return loop[:at] + noise + loop[end:] if end > at else loop[:at] + noise
+
+
 def test_untrusted_zips(avatar: Avatar, tmp_path: Path) -> None:
     box = tmp_path / "a.zip"
     export_avatar(avatar, box)
@@ -206,6 +213,9 @@ def test_untrusted_zips(avatar: Avatar, tmp_path: Path) -> None:
         "bad picture": repacked(
             box, lambda m: m.update({f"{prefix}/visemes/mouth_vid_M.png": m[f"{prefix}/ref_frame.png"]})
         ).rename(tmp_path / "7.zip"),
+        "loop of rubbish": repacked(
+            box, lambda m: m.update({f"{prefix}/loop.mp4": rubbish(m[f"{prefix}/loop.mp4"])})
+        ).rename(tmp_path / "10.zip"),
         "bad loop": repacked(box, lambda m: m.update({f"{prefix}/loop.mp4": bad_loop})).rename(tmp_path / "8.zip"),
         "twice": repacked(box, lambda m: m.update({"avatar.json": m[f"{prefix}/avatar.json"]})).rename(
             tmp_path / "9.zip"

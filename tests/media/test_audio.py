@@ -88,7 +88,7 @@ def test_no_recordings(tmp_path: Path) -> None:
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "secret.wav", [tone(440, 16000)], 16000)
     for name, text in {
-        "list.wav": f"ffconcat version 1.0\nfile '{sound}'\n",
+        "list.wav": "ffconcat version 1.0\nfile secret.wav\n",
         "list.m4a": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{sound}\n#EXT-X-ENDLIST\n",
     }.items():
         (tmp_path / name).write_text(text)

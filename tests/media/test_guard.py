@@ -131,6 +131,24 @@ def test_the_child_goes_with_its_parent(tmp_path: Path) -> None:
     raise AssertionError("the child outlived its parent")
 
 
+def test_the_child_ends_with_its_lifeline_even_while_it_says_nothing() -> None:
+    code = (
+        "import threading, time, visema.media.child as c\n"
+        "threading.Thread(target=c._die_with_parent, daemon=True).start()\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    silent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert silent.stdout and silent.stdout.readline() == "up\n" and silent.poll() is None
+    silent.communicate(timeout=30)  # closes its standard input, as the end of a parent does
+    assert silent.returncode == 1
+
+
 def running(pid: int) -> bool:
     try:
         # A zombie that nobody has collected yet is gone all the same.

@@ -103,3 +103,14 @@ def test_damaged(tmp_path: Path) -> None:
     path.write_bytes(b"no video")
     with pytest.raises(AvatarError):
         LoopReader(path)
+
+
+def test_a_loop_that_ends_too_early(tmp_path: Path) -> None:
+    path = tmp_path / "loop.mp4"
+    make(path, list(range(22)))  # played back and forth, and so with its index in front
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with LoopReader(path) as loop, pytest.raises(AvatarError):
+        for _ in range(loop.count + 1):
+            next(loop)

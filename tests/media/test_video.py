@@ -189,6 +189,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     for name, text in {
         "a.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n",
         "b.mp4": f"ffconcat version 1.0\nfile '{secret}'\n",
+        "c.mp4": "ffconcat version 1.0\nfile secret.mp4\n",
     }.items():
         (tmp_path / name).write_text(text)
         with pytest.raises(MediaError, match="not a video"):

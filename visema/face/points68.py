@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RBFInterpolator
 
 from visema.face.pose import canonical_mesh
 from visema.types import FloatArray
@@ -40,6 +39,8 @@ def to_mesh(points: FloatArray) -> FloatArray:
         (478, 3) float32 pixels. Irises lie in the middle of the eyes; what the 68 points say nothing of, such as
         the cheeks, is the mean face's, moved along.
     """
+    from scipy.interpolate import RBFInterpolator
+
     mean, _ = canonical_mesh()
     known = np.asarray(points, np.float64)
     rotation, scale, offset = _pose(mean[MESH_68[_RIGID]].astype(np.float64), known[_RIGID])

@@ -67,17 +67,18 @@ class LoopReader:
         import av
 
         while True:
-            got = False
+            last = -1
             try:
                 self._box.seek(self._first + round(start * self._step), stream=self._stream)
                 for frame in self._box.decode(self._stream):
-                    if frame.pts is None or round((frame.pts - self._first) / self._step) < start:
+                    if frame.pts is None:
                         continue
-                    got = True
-                    yield cast(I420, frame.to_ndarray())
+                    last = round((frame.pts - self._first) / self._step)
+                    if last >= start:
+                        yield cast(I420, frame.to_ndarray())
             except av.FFmpegError as e:
                 raise AvatarError(f"The loop video {self.path} is damaged.", "Prepare the avatar again.") from e
-            if not got:
+            if last != self.count - 1:
                 raise AvatarError(f"The loop video {self.path} ends too early.", "Prepare the avatar again.")
             start = 0
 
