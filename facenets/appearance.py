@@ -13,15 +13,11 @@ CHANNELS, DEPTH = 32, 16
 PICTURE_PER_VOXEL = 4
 
 
-class AppearanceEncoder(nn.Module):
-    """Picture to feature volume: two halvings, 512 channels folded into 32 x 16 depths, six residual blocks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_encoder()
+class AppearanceLayers(nn.Module):
+    """Base of networks that encode pictures: two halvings, 512 channels as 32 x 16 depths, six residual blocks."""
 
     def add_encoder(self) -> None:
-        """Create the layers; apart from the constructor so that a larger network can place them among its own."""
+        """Create the layers; apart from the constructor so that a subclass can place them among its own."""
         self.first = SameBlock2d(3, 64)
         self.down_blocks = nn.ModuleList([DownBlock2d(64, 128), DownBlock2d(128, 256)])
         self.second = nn.Conv2d(256, CHANNELS * DEPTH, 1)
@@ -43,6 +39,14 @@ class AppearanceEncoder(nn.Module):
         out: Tensor = self.resblocks_3d(volume)
         return out
 
+
+class AppearanceEncoder(AppearanceLayers):
+    """The encoder as a network of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_encoder()
+
     def forward(self, picture: Tensor) -> Tensor:
-        """The same as ``encode``."""
+        """Feature volume (n, 32, 16, h/4, w/4) of RGB pictures in [0, 1], (n, 3, h, w)."""
         return self.encode(picture)

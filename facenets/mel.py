@@ -68,7 +68,7 @@ def preemphasis(wave: NDArray[np.float32]) -> NDArray[np.float64]:
     return out
 
 
-def magnitudes(signal: NDArray[np.float64], padding: Padding) -> NDArray[np.floating]:
+def magnitudes(signal: NDArray[np.float64], padding: Padding) -> NDArray[np.float32] | NDArray[np.float64]:
     """Short-time spectrum magnitudes (401, 1 + n // 200), frames centred on every 200th sample."""
     half = N_FFT // 2
     if padding == "reflect" and len(signal) <= half:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -40,7 +41,7 @@ class HourglassEncoder(nn.Module):
 
     def __init__(self, channels: list[int]) -> None:
         super().__init__()
-        pairs = zip(channels[:-1], channels[1:], strict=True)
+        pairs = itertools.pairwise(channels)
         self.down_blocks = nn.ModuleList([DownBlock3d(cin, cout) for cin, cout in pairs])
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -114,8 +115,8 @@ class DenseMotion(nn.Module):
             driving: key points to reach, (n, k, 3).
             source: key points of the source, (n, k, 3).
         """
-        size = volume.shape[2:]
-        grid = coordinate_grid(*size, like=volume)
+        _, _, depth, height, width = volume.shape
+        grid = coordinate_grid((depth, height, width), like=volume)
         candidates = candidate_motions(grid, driving, source)
         squeezed = torch.relu(self.norm(self.compress(volume)))
         moved = sample_each(squeezed, candidates)
@@ -124,15 +125,17 @@ class DenseMotion(nn.Module):
         features = self.hourglass(torch.cat([heat.unsqueeze(2), moved], dim=2).flatten(1, 2))
         mask = torch.softmax(self.mask(features), dim=1)
         kept = torch.where(mask < self.threshold, 0.0, mask) if self.threshold else mask
-        deformation = torch.einsum("nkdhw,nkdhwc->ndhwc", kept, candidates)
+        deformation = (candidates.movedim(-1, 2) * kept.unsqueeze(2)).sum(dim=1).movedim(1, -1)
         occlusion = torch.sigmoid(self.occlusion(features.flatten(1, 2)))
         return Motion(mask, deformation, occlusion)
 
 
 def candidate_motions(grid: Tensor, driving: Tensor, source: Tensor) -> Tensor:
-    """Where voxels come from if all stay, then if all follow one key point: (n, k + 1, d, h, w, 3)."""
-    shift = (source - driving)[:, :, None, None, None, :]
-    followed = grid + shift
+    """Where voxels come from if all stay, then if all follow one key point: (n, k + 1, d, h, w, 3).
+
+    The order of the two steps is the released one: a share that lies at the threshold can flip on the last bit.
+    """
+    followed = grid - driving[:, :, None, None, None, :] + source[:, :, None, None, None, :]
     stay = grid.expand(len(driving), 1, *grid.shape)
     return torch.cat([stay, followed], dim=1)
 

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facenets.formula import FormulaError, make_state
-from facenets.vectors import MATHS, NETWORK, Case, Rule, VectorError, compare, read_cases, read_manifests
+from facenets.vectors import NETWORK, Case, Rule, VectorError, compare, read_cases, read_manifests
 
 Array = NDArray[Any]
+#: The vectors were made with as many.
+REFERENCE_THREADS = 2
 Outputs = Mapping[str, Array | Tensor]
 
 
@@ -177,8 +179,13 @@ def main(suite: Suite, arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="folder with networks_*.json, cases_*.json and *.npz")
     parser.add_argument("--case", action="append", default=[], metavar="ID", help="run this case only (repeatable)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=REFERENCE_THREADS,
+        metavar="N",
+        help=f"CPU threads, {REFERENCE_THREADS} unless told: sums in the order of the reference round alike",
+    )
     options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     return verify(suite, options.folder, options.case)
-
-
-__all__ = ["MATHS", "NETWORK", "Kind", "Networks", "Suite", "main", "verify"]

@@ -10,19 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def coordinate_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
-    """Where every voxel lies: (depth, height, width, 3) with 2 i / (n - 1) - 1 along each axis.
+def coordinate_grid(shape: tuple[int, int, int], like: Tensor) -> Tensor:
+    """Where every voxel lies: (d, h, w, 3) with 2 i / (n - 1) - 1 along each axis.
 
     Args:
-        depth: voxels along z.
-        height: voxels along y.
-        width: voxels along x.
+        shape: voxels along z, y and x.
         like: gives device and dtype.
     """
-    z, y, x = (
-        2.0 * torch.arange(n, device=like.device, dtype=like.dtype) / (n - 1) - 1.0 for n in (depth, height, width)
-    )
-    shape = (depth, height, width)
+    z, y, x = (2.0 * torch.arange(n, device=like.device, dtype=like.dtype) / (n - 1) - 1.0 for n in shape)
     return torch.stack(
         [x.view(1, 1, -1).expand(shape), y.view(1, -1, 1).expand(shape), z.view(-1, 1, 1).expand(shape)], dim=-1
     )

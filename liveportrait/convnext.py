@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -70,7 +72,7 @@ class ConvNeXt(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.downsample_layers = nn.ModuleList([nn.Sequential(nn.Conv2d(3, WIDTHS[0], 4, 4), ChannelNorm(WIDTHS[0]))])
-        for cin, cout in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+        for cin, cout in itertools.pairwise(WIDTHS):
             self.downsample_layers.append(nn.Sequential(ChannelNorm(cin), nn.Conv2d(cin, cout, 2, 2)))
         self.stages = nn.ModuleList(
             [nn.Sequential(*(Block(w) for _ in range(d))) for w, d in zip(WIDTHS, DEPTHS, strict=True)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from facenets.appearance import AppearanceEncoder
+from facenets.appearance import AppearanceLayers
 from facenets.motion import DenseMotion, Fuse, Motion
 from facenets.spade import SpadeDecoder
 from sadtalker.keypoints import KEY_POINTS
@@ -24,11 +24,11 @@ class Rendered(NamedTuple):
     motion: Motion
 
 
-class FaceGenerator(AppearanceEncoder, Fuse):
+class FaceGenerator(AppearanceLayers, Fuse):
     """Encoder, dense motion and decoder under the names of the release."""
 
     def __init__(self) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.dense_motion_network = DenseMotion(KEY_POINTS, MASK_THRESHOLD)
         self.add_encoder()
         self.add_fuse()

@@ -68,7 +68,7 @@ def source_row(network: FaceReconstruction, picture: Picture, landmarks: NDArray
         landmarks: 68 points of it, (68, 2).
     """
     aligned = align(picture, landmarks)
-    weight = network.final_layers[0].weight
+    weight = next(network.parameters())
     pixels = torch.from_numpy(aligned.picture).permute(2, 0, 1)[None].to(weight) / 255.0
     found = FaceCoefficients.split(network(pixels))
     row = found.row(torch.from_numpy(aligned.parameters[None, 2:]).to(weight))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class VolumePredictor(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (3, 64, 128, 256, 512, 1024)
-        pairs = enumerate(zip(widths[:-1], widths[1:], strict=True))
+        pairs = enumerate(itertools.pairwise(widths))
         self.down_blocks = nn.Sequential(OrderedDict((f"down{i}", DownBlock2d(a, b)) for i, (a, b) in pairs))
         self.conv = nn.Conv2d(1024, 1024 * DEPTH, 1)
         ups = enumerate((1024, 512, 256, 128, 64))
@@ -73,7 +74,8 @@ class KeyPointDetector(nn.Module):
         """Points (n, 15, 3) in [-1, 1] of RGB pictures in [0, 1], (n, 3, h, w), sides multiples of 128."""
         scores = self.kp(self.predictor(self.down(picture)))
         heat = torch.softmax(scores.flatten(2) / TEMPERATURE, dim=2)
-        grid = coordinate_grid(*scores.shape[2:], like=heat)
+        _, _, depth, height, width = scores.shape
+        grid = coordinate_grid((depth, height, width), like=heat)
         return heat @ grid.flatten(0, 2)
 
 

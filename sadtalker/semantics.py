@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def head_path(degrees: Sequence[float], frames: int, batch: int) -> Rows:
     path: list[float] = []
     if total:
         speed = total / max(frames - 1, 1)
-        for start, end in zip(degrees[:-1], degrees[1:], strict=True):
+        for start, end in itertools.pairwise(degrees):
             if start != end:
                 path.extend(np.arange(start, end, speed * np.sign(end - start)))
     else:

@@ -46,9 +46,7 @@ def _audio2exp_seq(_case: Case, inputs: Inputs, get: Get) -> Outputs:
 def _audio2pose(case: Case, inputs: Inputs, get: Get) -> Outputs:
     t = _tensors(inputs)
     latents = iter([t[f"z{i}"] for i in range(case.params["chunks"])])
-    track = head_track(
-        get("audio2pose"), t["indiv_mels"], t["ref"], case.params["pose_style"], lambda: next(latents)
-    )
+    track = head_track(get("audio2pose"), t["indiv_mels"], t["ref"], case.params["pose_style"], lambda: next(latents))
     return {"pose_motion_pred": track.motion, "pose_pred": track.pose, "pose_smoothed": track.smoothed}
 
 

@@ -13,14 +13,14 @@ IMAGE_SIZE = 96
 
 def _down(cin: int, cout: int, residuals: int) -> nn.Sequential:
     """Halve the picture, then refine it."""
-    return nn.Sequential(ConvBlock(cin, cout, 3, stride=2, padding=1), *(residual_block(cout) for _ in range(residuals)))
+    refine = [residual_block(cout) for _ in range(residuals)]
+    return nn.Sequential(ConvBlock(cin, cout, 3, stride=2, padding=1), *refine)
 
 
 def _up(cin: int, cout: int) -> nn.Sequential:
     """Double the picture, then refine it twice."""
-    return nn.Sequential(
-        TransposedBlock(cin, cout, 3, stride=2, padding=1, output_padding=1), residual_block(cout), residual_block(cout)
-    )
+    double = TransposedBlock(cin, cout, 3, stride=2, padding=1, output_padding=1)
+    return nn.Sequential(double, residual_block(cout), residual_block(cout))
 
 
 class Wav2Lip(nn.Module):
