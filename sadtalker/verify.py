@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,11 @@ from facenets.frontend import MEL_KINDS
 from facenets.vectors import ENERGY, FRAMES, MATHS, Case
 from facenets.verification import Array, Kind, Outputs, Suite, main
 from sadtalker.alignment import align, crop_face
-from sadtalker.expression import ExpressionNet, expressions
-from sadtalker.generator import FaceGenerator
+from sadtalker.expression import expressions
 from sadtalker.inference import Renderer, head_track
-from sadtalker.keypoints import KeyPointDetector, pose_key_points
-from sadtalker.mapping import MappingNet
-from sadtalker.pose import PoseNet
-from sadtalker.reconstruction import FaceReconstruction
-from sadtalker.semantics import FULL_COLUMNS, SPEECH_COLUMNS, head_path, semantics
+from sadtalker.keypoints import pose_key_points
+from sadtalker.model import BUILDERS
+from sadtalker.semantics import head_path, semantics
 from sadtalker.speech import speech_windows
 
 Inputs = Mapping[str, Array]
@@ -146,15 +142,7 @@ def _align_face(case: Case, inputs: Inputs, _get: Get) -> Outputs:
 
 SUITE = Suite(
     project="sadtalker",
-    builders={
-        "audio2exp": ExpressionNet,
-        "audio2pose": PoseNet,
-        "face_3drecon": FaceReconstruction,
-        "mapping_70": partial(MappingNet, SPEECH_COLUMNS),
-        "mapping_73": partial(MappingNet, FULL_COLUMNS),
-        "kp_extractor": KeyPointDetector,
-        "generator": FaceGenerator,
-    },
+    builders=BUILDERS,
     kinds={
         ("sadtalker", "audio2exp"): Kind(_audio2exp),
         ("sadtalker", "audio2exp_seq"): Kind(_audio2exp_seq),
