@@ -90,27 +90,28 @@ def prepare_source(
 
 
 @torch.inference_mode()
-def drive(networks: Networks, source: Source, driver: Face, options: Options | None = None) -> Tensor:
+def drive(
+    networks: Networks, source: Source, driver: Face, options: Options | None = None, video: bool = True
+) -> Tensor:
     """Key points of a driven source.
 
     Args:
         networks: the networks.
         source: the prepared source.
-        driver: the driver's frames in order, (t); a single frame counts as a picture, not as a video.
+        driver: the driver's frames in order, (t).
         options: how to drive.
+        video: whether the frames are a video, moved from its first frame, or pictures, each moved from rest.
 
     Returns:
         (t, 21, 3).
     """
     options = options or Options()
-    frames = len(driver.scale)
-    video = frames > 1
-    first = driver[:1] if video else at_rest(driver)
     scaled = options.driving == "expression-friendly" and options.relative and video
     factor, start = 1.0, source.points
     moved = []
-    for i in range(frames):
+    for i in range(len(driver.scale)):
         now = driver[i : i + 1]
+        first = driver[:1] if video else at_rest(now)
         if options.relative:
             points = relative_motion(source.face, now, first, options.region).points()
         else:

@@ -34,14 +34,14 @@ class Alignment(NamedTuple):
     Attributes:
         picture: RGB, (224, 224, 3).
         parameters: picture width and height, scale, translation x and y, (5,).
-        landmarks: all points in the aligned picture, y upward, (68, 2).
-        anchors: the five points they were aligned by, y upward, (5, 2).
+        landmarks: all points in the aligned picture, y upward, (68, 2); only the anchors where no face was found.
+        anchors: the five points of the picture they were aligned by, y upward, (5, 2).
     """
 
     picture: NDArray[np.uint8]
     parameters: NDArray[np.float32]
     landmarks: NDArray[np.float64]
-    anchors: NDArray[np.float32]
+    anchors: Points
 
 
 def five_points(landmarks: Points) -> Points:
@@ -71,8 +71,7 @@ def align(picture: NDArray[np.uint8], landmarks: Points) -> Alignment:
     """
     height, width = picture.shape[:2]
     if (np.asarray(landmarks) == -1).all():
-        upward = np.asarray(landmarks)
-        anchors = ((MEAN_FACE[:, :2] + 1.0) / 2.0 * [width, height]).astype(np.float32)
+        upward = anchors = (MEAN_FACE[:, :2] + 1.0) / 2.0 * [width, height]
     else:
         upward = np.array(landmarks)
         upward[:, 1] = height - 1 - upward[:, 1]
@@ -116,14 +115,13 @@ class FaceCrop(NamedTuple):
     crop: NDArray[np.int64]
     box: NDArray[np.float64]
 
-    def apply(self, picture: NDArray[np.uint8], extended: bool = False) -> NDArray[np.uint8]:
-        """Cut a picture of ``size``; extended modes keep the outer rectangle."""
+    def rectangle(self, extended: bool = False) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom in a picture of ``size``; extended modes keep the outer rectangle."""
         left, top, right, bottom = (int(v) for v in self.crop)
-        outer = picture[top:bottom, left:right]
         if extended:
-            return outer
+            return left, top, right, bottom
         lx, ly, rx, ry = (int(v) for v in self.box)
-        return outer[ly:ry, lx:rx]
+        return left + lx, top + ly, min(left + rx, right), min(top + ry, bottom)
 
 
 def crop_face(landmarks: Points, height: int, width: int) -> FaceCrop:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sadtalker.alignment import align
+from sadtalker.alignment import FaceCrop, align
 from sadtalker.expression import ExpressionNet, expressions
 from sadtalker.generator import FaceGenerator
 from sadtalker.keypoints import KeyPointDetector, pose_key_points
@@ -58,6 +58,15 @@ def follow_reference(pose: Tensor, clip: Tensor) -> Tensor:
     return pose + clip[index] - clip[0]
 
 
+def cut_square(picture: Picture, crop: FaceCrop, size: int, extended: bool = False) -> Picture:
+    """The animated square of a whole picture, (size, size, 3), whatever its aspect."""
+    width, height = (int(v) for v in crop.size)
+    if (width, height) != (picture.shape[1], picture.shape[0]):
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    left, top, right, bottom = crop.rectangle(extended)
+    return np.asarray(cv2.resize(picture[top:bottom, left:right], (size, size)), dtype=np.uint8)
+
+
 @torch.inference_mode()
 def source_row(network: FaceReconstruction, picture: Picture, landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
     """Face-model row (1, 73) of the source crop.
@@ -83,6 +92,8 @@ def speech_rows(
     source: NDArray[np.float32],
     style: int = 0,
     seed: int = 0,
+    eyes: NDArray[np.float32] | None = None,
+    head: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Expression and pose rows of a speech, (t, 70).
 
@@ -95,6 +106,8 @@ def speech_rows(
         source: the source's row, (1, 73).
         style: pose style, 0 to 45.
         seed: of blinks and latent vectors.
+        eyes: rows of a clip whose expressions stand in for the source's, repeated if short, (m, >= 64).
+        head: rows of a clip whose head movement is added, repeated if short, (m, >= 70).
     """
     weight = expression_net.mapping1.weight
     mels = torch.from_numpy(speech_windows(wave).windows).to(weight)
@@ -102,9 +115,13 @@ def speech_rows(
     rows = torch.from_numpy(source[:1]).to(weight).expand(frames, -1)[None]
     blink = torch.from_numpy(blink_track(frames, random.Random(seed)))[None].to(weight)
     noise = torch.Generator().manual_seed(seed)
-    expression = expressions(expression_net, mels, rows, blink)
+    looks = rows if eyes is None else torch.from_numpy(eyes[np.arange(frames) % len(eyes)])[None].to(weight)
+    expression = expressions(expression_net, mels, looks, blink)
     track = head_track(pose_net, mels, rows, style, lambda: torch.randn(1, LATENT, generator=noise).to(weight))
-    return torch.cat([expression, track.smoothed], dim=2)[0].float().cpu().numpy()
+    pose = track.smoothed[0]
+    if head is not None:
+        pose = follow_reference(pose, pose_of(torch.from_numpy(head).to(weight)))
+    return torch.cat([expression[0], pose], dim=1).float().cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 LOOK_BACK = 2
 #: The lid over five frames, 0 open to 1 shut.
 BLINK = (0.5, 0.9, 1.0, 0.9, 0.5)
-#: Frames between blinks, and the shortest speech that gets one.
+#: Frames between blinks at least, and at most less one; a speech of so many frames gets none.
 BLINK_GAPS = (10, 70)
-SHORTEST_WITH_BLINK = 20
+LONGEST_WITHOUT_BLINK = 20
 
 
 class SpeechWindows(NamedTuple):
@@ -57,9 +57,9 @@ def speech_windows(wave: NDArray[np.float32]) -> SpeechWindows:
 def blink_track(frames: int, rng: random.Random) -> NDArray[np.float32]:
     """How far the eyes are shut in every frame, (frames, 1): blinks at random gaps, none in a very short speech."""
     track = np.zeros((frames, 1), dtype=np.float32)
-    if frames <= SHORTEST_WITH_BLINK:
+    shortest, longest = BLINK_GAPS[0], min(frames // 2, BLINK_GAPS[1])
+    if frames <= LONGEST_WITHOUT_BLINK or longest <= shortest:
         return track
-    shortest, longest = min(BLINK_GAPS[0], frames), min(frames // 2, BLINK_GAPS[1])
     position = 0
     while position + (gap := rng.randrange(shortest, longest)) + len(BLINK) <= frames - 1:
         start = position + gap

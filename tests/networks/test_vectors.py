@@ -26,7 +26,9 @@ def suite(package: str) -> Suite:
 
 
 def run(package: str, folder: Path, *cases: str) -> int:
-    return main(suite(package), [str(folder), "--threads", "1", *(part for case in cases for part in ("--case", case))])
+    return main(
+        suite(package), [str(folder), "--threads", "1", *(part for case in cases for part in ("--case", case))]
+    )
 
 
 def case_ids(folder: Path, project: str, slow: bool) -> list[str]:
