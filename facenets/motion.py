@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facenets.appearance import CHANNELS, DEPTH
+from facenets.appearance import CHANNELS, DEPTH, PICTURE_PER_VOXEL
 from facenets.volume import DownBlock3d, SameBlock2d, UpBlock3d, coordinate_grid
 
 #: Variance of the Gaussian bump drawn for a key point, in grid units squared (a sigma of a tenth).
@@ -18,6 +18,8 @@ HEATMAP_VARIANCE = 0.01
 SQUEEZED = 4
 #: The grids run edge to edge, yet both networks were trained with samples taken as if they ran between pixel edges.
 ALIGN_CORNERS = False
+#: The hourglass halves five times.
+HALVINGS = 2**5
 #: Slope of the leaky ReLU after warping.
 FUSE_SLOPE = 0.01
 
@@ -116,6 +118,9 @@ class DenseMotion(nn.Module):
             source: key points of the source, (n, k, 3).
         """
         _, _, depth, height, width = volume.shape
+        if height % HALVINGS or width % HALVINGS:
+            side = HALVINGS * PICTURE_PER_VOXEL
+            raise ValueError(f"picture sides must be multiples of {side}: features are {height} x {width}")
         grid = coordinate_grid((depth, height, width), like=volume)
         candidates = candidate_motions(grid, driving, source)
         squeezed = torch.relu(self.norm(self.compress(volume)))

@@ -13,8 +13,6 @@ from sadtalker.keypoints import KEY_POINTS
 
 #: Shares of a motion below this are dropped.
 MASK_THRESHOLD = 1e-3
-#: Picture sides must be multiples of this: five halvings at a quarter of the size.
-SIDE_MULTIPLE = 128
 
 
 class Rendered(NamedTuple):
@@ -47,6 +45,4 @@ class FaceGenerator(AppearanceLayers, Fuse):
 
     def forward(self, picture: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         """Render from a picture (n, 3, h, w), sides multiples of 128: (n, 3, h, w)."""
-        if picture.shape[2] % SIDE_MULTIPLE or picture.shape[3] % SIDE_MULTIPLE:
-            raise ValueError(f"picture sides must be multiples of {SIDE_MULTIPLE}, got {tuple(picture.shape[2:])}")
         return self.render(self.encode(picture), source, driving).picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections import OrderedDict
@@ -97,6 +98,54 @@ def test_liveportrait_retargeting_file(tmp_path: Path) -> None:
     torch.save({"retarget_shoulder": content["retarget_shoulder"]}, path)
     with pytest.raises(CheckpointError, match="no 'retarget_mouth', only retarget_shoulder"):
         liveportrait.checkpoint.load_retargeting(path)
+
+
+#: A loader for every released file that is read, with the package its manifest belongs to.
+LOADERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "wav2lip.pth": ("wav2lip", wav2lip.checkpoint.load_generator),
+    "wav2lip_gan.pth": ("wav2lip", wav2lip.checkpoint.load_generator),
+    "lipsync_expert.pth": ("wav2lip", wav2lip.checkpoint.load_syncnet),
+    "visual_quality_disc.pth": ("wav2lip", wav2lip.checkpoint.load_discriminator),
+    "mapping_00109-model.pth.tar": ("sadtalker", lambda path: sadtalker.checkpoint.load_mapping(path, "full")),
+    "mapping_00229-model.pth.tar": ("sadtalker", lambda path: sadtalker.checkpoint.load_mapping(path, "crop")),
+    "SadTalker_V0.0.2_256.safetensors": (
+        "sadtalker",
+        lambda path: sadtalker.checkpoint.load_networks(path, path.with_name("mapping_00229-model.pth.tar")),
+    ),
+    "epoch_20.pth": ("sadtalker", lambda path: sadtalker.checkpoint.load_legacy(path.parent)),
+    "appearance_feature_extractor.pth": ("liveportrait", lambda path: liveportrait.checkpoint.load_appearance(path)),
+    "stitching_retargeting_module.pth": (
+        "liveportrait",
+        lambda path: liveportrait.checkpoint.load_networks(path.parent.parent),
+    ),
+}
+
+
+def released(reference: Path, package: str) -> dict[str, dict[str, object]]:
+    """Content of the released files by name, tensors without memory."""
+    files: dict[str, dict[str, object]] = {}
+    for name, entry in json.loads((reference / f"manifest_files_{package}.json").read_text())["files"].items():
+        content: dict[str, object] = {"epoch": 3} if entry["container"] != "safetensors, flat, no wrapper" else {}
+        for part in entry.get("parts", []):
+            state = {
+                key: torch.empty(shape, dtype=getattr(torch, dtype), device="meta")
+                for key, (shape, dtype) in part["keys"].items()
+            }
+            if part["wrapper"]:
+                content[part["wrapper"][0]] = state
+            else:
+                content = dict(state)
+        files[Path(name).name] = content
+    return files
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_released_layout_loads(name: str, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, load = LOADERS[name]
+    files = released(reference, package)
+    for module in (wav2lip.checkpoint, sadtalker.checkpoint, liveportrait.checkpoint):
+        monkeypatch.setattr(module, "read_checkpoint", lambda path: files[path.name])
+    load(Path("/release/folder") / name)
 
 
 class TestRefused:

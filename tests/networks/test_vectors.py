@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,17 +80,28 @@ def test_unknown_kind_is_an_error(reference: Path, tmp_path: Path, capsys: pytes
 
 
 def test_other_cases_are_rebuilt_from_the_folder(reference: Path, tmp_path: Path) -> None:
-    copy_case(reference, tmp_path, "wav2lip", "chunks_p0")
-    assert run("wav2lip", tmp_path) == 0
-    copy_case_again = json.loads((tmp_path / "cases_wav2lip_other.json").read_text())
-    copy_case_again["cases"][0]["params"]["fps"] = 24.0
-    (tmp_path / "cases_wav2lip_other.json").write_text(json.dumps(copy_case_again))
-    assert run("wav2lip", tmp_path) == 1
+    copy_case(reference, tmp_path, "liveportrait", "lip_p0")
+    assert run("liveportrait", tmp_path) == 0
 
 
 def test_another_seed_fails(reference: Path, tmp_path: Path) -> None:
     copy_case(reference, tmp_path, "liveportrait", "lip_p0", seed=999)
     assert run("liveportrait", tmp_path) == 1
+
+
+@pytest.mark.parametrize(("fps", "code"), [(25.0, 0), (24.0, 1)])
+def test_as_a_command(reference: Path, tmp_path: Path, fps: float, code: int) -> None:
+    copy_case(reference, tmp_path, "wav2lip", "chunks_p0", params={"mel_frames": 81, "fps": fps})
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "wav2lip.verify", str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.splitlines()[0].endswith("FAIL" if code else "OK")
+
+
+def test_a_case_that_cannot_run_fails(reference: Path, tmp_path: Path) -> None:
+    copy_case(reference, tmp_path, "wav2lip", "chunks_p0", params={})
+    assert run("wav2lip", tmp_path) == 1
 
 
 def test_an_empty_folder_is_not_a_pass(tmp_path: Path) -> None:
