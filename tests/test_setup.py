@@ -24,7 +24,7 @@ from visema.avatar import Avatar
 from visema.errors import FaceError, InputError, MediaError, OutputError
 from visema.media.loop import LoopReader
 from visema.setup import looks_like_picture, make_id, prepare_avatar, thumbnail
-from visema.types import Image
+from visema.types import FloatArray, Image
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -98,15 +98,29 @@ def test_a_damaged_avatar_is_made_again_and_says_why(
     assert [p.name for p in cache.iterdir()] == [avatar.id]
 
 
-def test_photos_keep_the_pixels_that_their_face_needs(tmp_path: Path, cache: Path) -> None:
-    portrait, crowd = tmp_path / "portrait.png", tmp_path / "far.png"
-    portrait.write_bytes(encoded(presenter(1400), ".png"))
-    assert prepare_avatar(portrait, frame="50").size == (1024, 1024)
+def test_photos_keep_the_pixels_that_their_face_needs(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def make_loop(photo: Image, landmarks: FloatArray, *, fps: float, max_side: int) -> None:
+        asked.append(max_side)
+        raise FaceError("enough seen")
+
+    monkeypatch.setattr("visema.portrait.loop.make_loop", make_loop)
     far = on_grey(presenter(300), (1600, 900), (700, 300))
-    crowd.write_bytes(encoded(far, ".png"))
-    avatar = prepare_avatar(crowd)
-    assert avatar.size[0] > 1400
-    assert 700 < avatar.track.landmarks[0, 1, 0] * 1600 / avatar.size[0] < 1000
+    for i, picture in enumerate((presenter(1400), far)):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(encoded(picture, ".png"))
+        with pytest.raises(FaceError, match="enough"):
+            prepare_avatar(path)
+    assert asked[0] == 1024 and asked[1] > 1400
+
+
+def test_a_photos_reference_frame(photo: Path, cache: Path) -> None:
+    assert prepare_avatar(photo, frame="50").reference_index == 50
+    with pytest.raises(InputError, match="beyond"):
+        prepare_avatar(photo, frame="200")
 
 
 def test_one_frame_is_a_photo(tmp_path: Path, cache: Path) -> None:
