@@ -38,6 +38,9 @@ class Compositor:
     """
 
     def __init__(self, avatar: HasMouth) -> None:
+        # OpenCV would share out even these small pictures among threads, which costs half as much again as drawing,
+        # while the other cores have a film to encode or other viewers to serve.
+        cv2.setNumThreads(1)
         self._engine = avatar.mouth()
         self._width, self._height = avatar.size
 
