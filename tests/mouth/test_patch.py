@@ -11,7 +11,9 @@ from visema.errors import AvatarError
 from visema.face.track import FaceTrack
 from visema.mouth.engine import mouth_engine
 from visema.mouth.patch import (
+    SOFTNESS,
     STRENGTH,
+    VISEME_SMOOTH_FRAMES,
     PatchEngine,
     blend_patch,
     ellipse_mask,
@@ -30,6 +32,10 @@ def engine(presenter: Face) -> PatchEngine:
 
 def test_is_registered() -> None:
     assert mouth_engine("patch") is PatchEngine
+
+
+def test_numbers_are_the_designs() -> None:
+    assert (STRENGTH, SOFTNESS, VISEME_SMOOTH_FRAMES) == (0.85, 0.40, 1)
 
 
 def test_mask_is_full_inside_and_falls_by_a_smoothstep() -> None:

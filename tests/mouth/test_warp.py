@@ -221,6 +221,22 @@ def test_talking_video_is_shut_and_its_teeth_go(clip: Callable[[str, int, int], 
     assert min(spoken) > 0.18 and np.std(spoken) < 0.05
 
 
+def test_a_smiling_photo_keeps_its_own_teeth(clip: Callable[[str, int, int], Face]) -> None:
+    """One frame of a laugh taken as a photo: its teeth are found again where the mouth is drawn open."""
+    laugh = clip("talking_woman.mp4", 68, 1)
+    scale = float(laugh.track.poses.scale[0])
+    teeth = laugh.base()[_upper_teeth(laugh, laugh.track.landmarks[0, :, :2], scale)].astype(float)
+    drawn = laugh.draw(TARGETS["Aa"])[_upper_teeth(laugh, laugh.engine.moved_points(0, TARGETS["Aa"]), scale)]
+    assert np.abs(np.median(teeth, (0, 1)) - np.median(drawn.astype(float), (0, 1))).max() < 25
+
+
+def _upper_teeth(face: Face, points: FloatArray, scale: float) -> tuple[slice, slice]:
+    """A patch below the upper lip's middle, in the region."""
+    x, y = (int(v) for v in points[13] - face.box()[:2])
+    reach = round(0.10 * scale)
+    return slice(y + round(0.025 * scale), y + round(0.06 * scale)), slice(x - reach, x + reach)
+
+
 def test_closed_clip_at_rest_is_not_touched(clip: Callable[[str, int, int], Face]) -> None:
     still = clip("loop_closed_mouth_720p.mp4", 8, 6)
     for i in range(6):

@@ -30,7 +30,7 @@ CORNER_FOLLOWS, UPPER_FOLLOWS = 0.34, -0.03
 #: How far the corners draw in as the jaw drops.
 CORNER_DRAWS_IN = 0.12
 #: A mouth is narrowed at most so far: more folds the lips' outline.
-MOST_NARROW = -0.48
+MOST_NARROW = -0.56
 #: How far fully protruded lips come forward.
 FORWARD = 0.11
 #: Of the opening that raising the upper and lowering the lower lip make, what shows in the middle.

@@ -27,7 +27,7 @@ from visema.mouth.warp.lips import (
 from visema.mouth.warp.material import jaw_gain_of
 from visema.mouth.warp.ownteeth import find_teeth
 from visema.mouth.warp.parting import contact_fade
-from visema.mouth.warp.points import Floats
+from visema.mouth.warp.points import Floats, luma
 from visema.types import FloatArray, Image
 from visema.visemes.articulation import LIP_MARGIN, TARGETS
 
@@ -35,6 +35,8 @@ from visema.visemes.articulation import LIP_MARGIN, TARGETS
 VERSION = 1
 #: At most so many frames are looked at for shape, and for the line where lips touch.
 MOST_FRAMES, MOST_CONTACT_FRAMES = 60, 12
+#: Teeth are looked for in mouths more open than this, U, in about so many frames.
+LEAST_SHOWN, MOST_TEETH_FRAMES = 0.05, 14
 #: Opening of `Aa` between the inner lips, U, by which the jaw is scaled to the face.
 AA_OPENING = 0.27
 #: Stands on disk for a width that was not measured; packages hold no NaN.
@@ -124,16 +126,19 @@ def _teeth_seen(
     held: bool,
 ) -> tuple[Floats | None, tuple[FloatArray, FloatArray] | None]:
     """Colour of the teeth that the loop shows, and their picture where the expression is held."""
+    apart = np.flatnonzero(gaps > LEAST_SHOWN)
     found = []
-    for i in np.argsort(-gaps)[:8]:
-        if gaps[i] > 0.05:
-            seen = find_teeth(frames[shown[i]], landmarks[i], _take(poses, [int(i)]), lips, density)
-            if seen is not None:
-                found.append(seen)
+    for i in apart[:: max(1, len(apart) // MOST_TEETH_FRAMES)]:
+        seen = find_teeth(frames[shown[i]], landmarks[i], _take(poses, [int(i)]), lips, density)
+        if seen is not None:
+            found.append(seen)
     if not found:
         return None, None
-    colour = np.median([s.colour for s in found], 0)
-    return (colour, (found[0].picture, found[0].mask)) if held else (colour * 0.96, None)
+    # What is brightest and least coloured are teeth; in wide-open mouths it may have been the tongue.
+    found.sort(key=lambda s: -float(luma(s.colour)) * (1 - float(np.ptp(s.colour) / s.colour.max())))
+    if held:
+        return found[0].colour, (found[0].picture, found[0].mask)
+    return np.median([s.colour for s in found[: -(-len(found) // 3)]], 0) * 0.96, None
 
 
 def _take(poses: HeadPoses, which: Sequence[int]) -> HeadPoses:

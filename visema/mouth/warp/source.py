@@ -26,7 +26,7 @@ WARM = np.array((1.25, 1.08, 0.80), np.float32)
 #: Fill of an open base mouth, as a share of the lips' inner rim.
 FILL = 1.15
 #: Drawn contact line: half its thickness in U, and how much light it takes.
-CONTACT_HALF, CONTACT_DARK = 0.0055, 0.60
+CONTACT_HALF, CONTACT_DARK = 0.0055, 0.52
 
 
 class Source:
@@ -38,6 +38,9 @@ class Source:
         self._origin = np.array(layer_origin(face.layers.density), np.float32)
         self._fade = face.fade.astype(np.float32)
         self._shade = pucker_shade(face.lips, face.layers.density)
+        lips = face.lips
+        # A photo's own rest shape may be open.
+        self._half_open = np.array((lips.upper[MIDDLE], lips.lower[MIDDLE]), np.float32) - np.float32(lips.rest)
         middle = round(float(self._origin[1]))
         self._upper_shade, self._lower_shade = self._shade.copy(), self._shade.copy()
         self._upper_shade[middle:] = 0
@@ -88,7 +91,8 @@ class Source:
         """Shade on each lip where the frame has it; apart, where its mouth is open."""
         if frame.opening is None:
             return self._flat(self._shade, frame, box)
-        upper, lower = frame.opening[:, MIDDLE] - frame.middle
+        at_rest = self._half_open[:, None] * frame.matrix[:, 1]
+        upper, lower = frame.opening[:, MIDDLE] - frame.middle - at_rest
         return self._flat(self._upper_shade, frame, box, upper) + self._flat(self._lower_shade, frame, box, lower)
 
     def _flat(self, picture: FloatArray, frame: BaseFrame, box: Box, shift: FloatArray | float = 0.0) -> FloatArray:
