@@ -109,10 +109,8 @@ def test_it_speaks_with_sound_and_mouth_and_listens_again(visit: Callable[..., A
     assert sound(page)["paused"] or sound(page)["at"] >= sound(page)["duration"] - 0.1
 
 
-def test_stop_silences_and_closes_the_mouth(visit: Callable[..., Any], avatar: Avatar) -> None:
+def test_stop_silences_and_closes_the_mouth(visit: Callable[..., Any]) -> None:
     page = visit()
-    page.evaluate(WATCH, boxes(avatar))
-    page.wait_for_function("window.seen.length > 3")
     page.fill("#text textarea", LONG)
     page.click("#speak")
     label(page, "Speaking…")
@@ -121,9 +119,7 @@ def test_stop_silences_and_closes_the_mouth(visit: Callable[..., Any], avatar: A
     assert sound(page)["paused"]
     label(page, "Listening…")
     assert status(page) == "Stopped."
-    page.wait_for_function("window.seen.length > 3 && window.seen.slice(-3).every(s => !s.live)")
-    mouths = np.array(page.evaluate("window.seen.map(s => s.mouth)"))
-    assert np.abs(mouths[-1] - mouths[0]).mean() < 6, "the mouth stayed open"
+    page.wait_for_function("document.querySelector('#view img').src.includes('/idle/')")  # closed by its making
     at = sound(page)["at"]
     page.wait_for_timeout(500)
     assert sound(page)["at"] == at

@@ -185,7 +185,7 @@ def test_voices_by_language(house: House) -> None:
     house.offline = False
     assert house.first_voice("ru") == "edge:ru-RU-SvetlanaNeural"
     assert house.first_voice("en") == "edge:en-US-JennyNeural"
-    house.voice = "en-US-GuyNeural"
+    house.voice = "edge:en-US-GuyNeural"
     assert house.first_voice("ru") == "edge:en-US-GuyNeural"
     known = {voice.name for voice in voices}
     assert not {name for pair in voice_choice.FIRST_VOICES.values() for name in pair} - known

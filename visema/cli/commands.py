@@ -64,13 +64,15 @@ def open_page(options: Options) -> int:
         raise InputError("--ui opens the page, --save writes a file.", "Use one of the two; the page can save too.")
     from visema.web.server import serve
 
+    find_video(options.video)  # complains before anything begins
     serve(
-        find_video(options.video),
+        lambda: prepare(options),
         host=options.host,
         port=options.port,
         browser=not options.headless,
         voice=options.voice if options.voice != DEFAULT_VOICE else None,
         offline=options.offline,
+        on_ready=lambda address: print(f"The page is at {address} - Ctrl-C ends it.", flush=True),
     )
     return 0
 

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The text that page.js has kept over a reload, once.
+KEPT_TEXT = """(words) => {
+  const kept = sessionStorage.getItem('visema-text');
+  sessionStorage.removeItem('visema-text');
+  return [kept || words];
+}"""
+
 
 def visitor(house: House, request: gr.Request) -> Viewer:
     """Who sent this request."""
@@ -70,7 +77,6 @@ def _wire_stage(page: gr.Blocks, parts: Parts, house: House) -> None:
         "postprocess": False,
     }
     page.load(watch, **stream)
-    parts.resume.click(watch, **stream)
     page.unload(leave)
 
 
@@ -82,12 +88,12 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
     }  # fmt: skip
     settings = [parts.rate, parts.pitch, parts.volume]
 
-    def begin(request: gr.Request) -> tuple[Any, ...]:
+    def begin(typed: Any, request: gr.Request) -> tuple[Any, ...]:
         language = language_of(request)
         chosen = house.first_voice(language)
         code = voice_choice.language_of(house.voices, chosen)
         return (
-            text("first_text", code),
+            str(typed or "")[: 2 * MAX_TEXT] or text("first_text", code),
             gr.update(choices=voice_choice.language_choices(house.voices, language), value=code),
             gr.update(choices=voice_choice.voice_choices(house.voices, code, offline=house.offline), value=chosen),
             notice(chosen, language),
@@ -117,9 +123,11 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
     chosen = [parts.words, parts.voice, *settings]
     parts.speak.click(speak, chosen, None, **quiet)
     parts.stop.click(stop, None, None, **quiet)
-    parts.language.input(filter_voices, [parts.language, parts.voice], [parts.voice, parts.notice], **quiet)
+    parts.language.input(
+        filter_voices, [parts.language, parts.voice], [parts.voice, parts.notice], js=KEPT_TEXT, **quiet
+    )
     parts.voice.input(choose, parts.voice, parts.notice, **quiet)
-    page.load(begin, None, [parts.words, parts.language, parts.voice, parts.notice], **quiet)
+    page.load(begin, parts.words, [parts.words, parts.language, parts.voice, parts.notice], js=KEPT_TEXT, **quiet)
 
 
 def wanted(

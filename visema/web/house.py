@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,13 +47,18 @@ class House:
         voice: Chosen when a visitor comes; None chooses by the browser's language.
         offline: No cloud voice is asked.
 
+    Raises:
+        VoiceError: There is no such voice.
+
     Attributes:
         first: Who is on stage when a visitor comes; its successor where it was deleted.
     """
 
     def __init__(self, avatar: Avatar, cache: Path, voice: str | None = None, *, offline: bool = False) -> None:
+        from visema.speech.voices import resolve_voice
+
         self.cache = cache
-        self.voice = voice
+        self.voice = resolve_voice(voice, offline).name if voice else ""
         self.offline = offline
         self.temp = TempFolder()
         self.idle = IdleLoops()
@@ -136,6 +142,11 @@ class House:
             viewer = self._viewers.pop(tab, None)
         if viewer:
             viewer.close()
+            shutil.rmtree(self.saved_folder(viewer), ignore_errors=True)
+
+    def saved_folder(self, viewer: Viewer) -> Path:
+        """Where a visitor's last film is."""
+        return self.temp.path / "saved" / viewer.token
 
     @property
     def visitors(self) -> int:

@@ -41,6 +41,7 @@ def make(house: House, source: Path, frame: str, name: str, progress: Progress) 
     from visema.setup import prepare_avatar
 
     began = time.monotonic()
+    house.temp.prune()
     try:
         avatar = prepare_avatar(source, frame=frame, name=name or source.stem, progress=progress)
     finally:

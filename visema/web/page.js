@@ -100,10 +100,21 @@ function show() {
 
 function apply() {
   if (!props.value) return;
+  const before = state;
   state = JSON.parse(props.value);
+  if (state.state === 'speaking' && before.state !== 'speaking') bringIntoView();
   if (!state.sound) { if (playing) silence(); } else if (state.sound.id > heard) play(state.sound);
   show();
 }
+
+// In a narrow window the avatar is above the text box: who speaks shall be seen.
+function bringIntoView() {
+  const place = one('#stage').getBoundingClientRect();
+  if (place.top + place.height / 2 > 0 || document.activeElement?.closest('#text')) return;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  scrollTo({ top: scrollY + place.top - 8, behavior: calm ? 'auto' : 'smooth' });
+}
+
 watch('value', apply);
 apply();
 setInterval(() => { if (playing) write(); }, 100);
@@ -117,23 +128,18 @@ document.addEventListener('load', (event) => { // does not bubble: caught on its
   if (at !== null && playing && !audio.paused) stats.skews.push(1000 * (audio.currentTime - Number(at)));
 }, true);
 
-// A stream that has ended (server restarted, laptop asleep) is asked for again.
-let resuming = false;
+// A stream that has ended (server restarted, laptop asleep): the page is loaded anew once the server answers. What was
+// typed is kept; `begin` on the server gets it from here.
 setInterval(async () => {
-  if (document.hidden) { lastPicture = performance.now(); return; }
-  if (resuming || performance.now() - lastPicture < LOST_MS) return;
-  resuming = true;
+  if (document.hidden) lastPicture = performance.now();
+  if (performance.now() - lastPicture < LOST_MS) return;
   state.status = state.texts.lost || '';
   write();
   try {
-    await fetch('../health');
-    const before = stats.pictures;
-    one('button#resume')?.click();
-    await new Promise((done) => setTimeout(done, 4000));
-    if (stats.pictures === before) location.reload();
-  } catch { /* the server is still away */ }
-  lastPicture = performance.now();
-  resuming = false;
+    await fetch('../health', { cache: 'no-store' });
+  } catch { return; } // the server is still away
+  sessionStorage.setItem('visema-text', one('#text textarea').value);
+  location.reload();
 }, 2000);
 
 addEventListener('keydown', (event) => {

@@ -32,7 +32,6 @@ class Parts:
 
     view: Any
     bridge: Any
-    resume: Any
     cards: Any
     words: Any
     language: Any
@@ -105,8 +104,7 @@ def _stage(t: gr.I18n) -> dict[str, Any]:
         gr.HTML('<span class="dot"></span><span class="label" role="status"></span>', elem_id="state")
     shown = gr.HTML("", elem_id="gallery", js_on_load=_CARD_CLICKS)
     bridge = gr.HTML("", html_template="<i hidden></i>", js_on_load=asset("page.js"), elem_id="bridge")
-    resume = gr.Button("", elem_id="resume", visible="hidden")
-    return {"view": view, "cards": shown, "bridge": bridge, "resume": resume}
+    return {"view": view, "cards": shown, "bridge": bridge}
 
 
 def _speech(t: gr.I18n) -> dict[str, Any]:

@@ -106,8 +106,8 @@ def add_routes(app: FastAPI, house: House) -> None:
     async def saved(token: str, name: str) -> Response:
         viewer = house.by_token(token)
         match = re.fullmatch(r"[\w-]{1,64}(\.mp4|\.srt|\.vtt)", name)
-        path = house.temp.path / "saved" / token / name
-        if viewer is None or not match or not path.is_file():
+        path = house.saved_folder(viewer) / name if viewer and match else None
+        if path is None or match is None or not path.is_file():
             return missing("That file")
         return FileResponse(path, media_type=_MEDIA[match[1]], filename=name, headers=_NEVER)
 

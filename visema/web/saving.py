@@ -64,7 +64,7 @@ def save(
     avatar = viewer.avatar
     speech = with_tail(speak(words, voice, settings, offline=house.offline))
     planned = plan(speech, avatar.fps)
-    folder = house.temp.path / "saved" / viewer.token
+    folder = house.saved_folder(viewer)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     house.temp.prune()

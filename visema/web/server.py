@@ -8,12 +8,13 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.errors import OutputError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import uvicorn
 
     from visema.avatar import Avatar
@@ -24,7 +25,7 @@ HOST, PORT = "127.0.0.1", 7860
 
 
 def serve(
-    source: Avatar | Path,
+    source: Callable[[], Avatar],
     *,
     host: str = HOST,
     port: int = PORT,
@@ -36,7 +37,7 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        source: Who is on stage first: an avatar, or a video or photo to prepare one from.
+        source: Makes or finds who is on stage first; called once the port is ours.
         host: Address to listen on; only this machine by default.
         port: Port to listen on; 0 takes a free one.
         browser: Open the page in the user's browser.
@@ -46,17 +47,24 @@ def serve(
 
     Raises:
         OutputError: The port is taken, or the address is not this machine's.
-        VisemaError: No avatar could be made of the source.
+        VisemaError: Whatever ``source`` raises.
     """
     listener = listen(host, port)
     try:
-        avatar = _prepared(source) if isinstance(source, Path) else source
+        avatar = source()
         import uvicorn
 
         from visema.web.app import create_app
 
         app = create_app(avatar, voice=voice, offline=offline)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+
+        class Server(uvicorn.Server):
+            def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+                # Open pages hold streams that never end by themselves; that they are cut off is no error.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                super().handle_exit(sig, frame)
+
+        server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         address = page_address(host, listener.getsockname()[1])
         threading.Thread(target=_announce, args=(server, address, browser, on_ready), daemon=True).start()
         server.run(sockets=[listener])
@@ -106,12 +114,6 @@ def _posix() -> bool:
     import os
 
     return os.name == "posix"  # on Windows SO_REUSEADDR lets two servers share a port
-
-
-def _prepared(source: Path) -> Avatar:
-    from visema.setup import prepare_avatar
-
-    return prepare_avatar(source)
 
 
 def _announce(server: uvicorn.Server, address: str, browser: bool, on_ready: Callable[[str], None] | None) -> None:

@@ -13,7 +13,7 @@ from visema.web.texts import LANGUAGES, text
 #: The language filter's entry that lets every voice through.
 ALL = "*"
 #: The voice to begin a language with, from the cloud and of this machine; others begin with their first woman.
-FIRST_VOICES = {
+FIRST_VOICES: dict[str, tuple[str, ...]] = {
     "ar": ("edge:ar-SA-ZariyahNeural", "espeak:ar+f3"),
     "de": ("edge:de-DE-KatjaNeural", "espeak:de+f3"),
     "en": ("edge:en-US-JennyNeural", "espeak:en-us+f3"),
@@ -69,7 +69,8 @@ def pick(voices: Sequence[Voice], code: str, current: str = "", *, offline: bool
     """The voice to choose for a language: ``current`` if it speaks it, else the one to begin with."""
     names = [name for _, name in voice_choices(voices, code, offline=offline)]
     beginning = FIRST_VOICES.get(code, ())
-    for name in (current, *(beginning[::-1] if offline else beginning)):
+    wanted: tuple[str, ...] = (current, *(beginning[::-1] if offline else beginning))
+    for name in wanted:
         if name in names:
             return name
     women = {voice.name for voice in voices if voice.gender == "Female"}
