@@ -73,7 +73,10 @@ class Source:
             part[:] = np.minimum(part * (1 + shade), 255)
         if parting is not None:
             box = around(edges, LINE_SIDE * frame.scale, LINE_UP * frame.scale, frame.box)
-            strength = np.interp(np.arange(box.width), edges[: len(parting), 0] - box.x0, parting).astype(np.float32)
+            # Beyond the inner corners there is no line, only the corners' dots.
+            most = float(parting.max())
+            columns = edges[: len(parting), 0] - box.x0
+            strength = np.interp(np.arange(box.width), columns, parting, left=most, right=most).astype(np.float32)
             part = source[box.y0 : box.y1, box.x0 : box.x1]
             part[:] = np.clip(part + self._flat(self._fade, frame, box) * strength[None, :, None], 0, 255)
         return source
