@@ -8,6 +8,7 @@ import pytest
 from visema.speech.types import Span, Speech
 from visema.visemes.articulation import FIELDS, RELAXED_OPENING, TARGETS, lip_gap
 from visema.visemes.coarticulation import articulate
+from visema.visemes.loudness import loudness
 from visema.visemes.plan import plan, split, viseme_track
 from visema.visemes.track import VisemeTrack
 
@@ -15,14 +16,14 @@ RATE = 16000
 PHONES = (*"pbmfvaiuoɛsʃtklɹwθhn", "oʊ", "aɪ", "aʊ")
 
 
-def speech(*parts: tuple[str, float], recorded: bool = False, samples: np.ndarray | None = None) -> Speech:
+def speech(*parts: tuple[str, float], samples: np.ndarray | None = None) -> Speech:
     """Phones by label and seconds, one after the other; an empty label is a pause."""
     phones, now = [], 0.0
     for label, seconds in parts:
         phones.append(Span(now, now + seconds, label))
         now += seconds
     sound = np.zeros(round(now * RATE), np.float32) if samples is None else samples
-    return Speech(sound, RATE, phones=phones, recorded=recorded)
+    return Speech(sound, RATE, phones=phones)
 
 
 def opening(s: Speech, fps: float = 100.0) -> np.ndarray:
@@ -153,14 +154,24 @@ def test_diphthongs_split_55_45_and_equal_neighbours_merge() -> None:
     assert track.spans[-1].end == pytest.approx(0.55)  # the bare mark prolongs
 
 
-def test_loud_speech_opens_wider_in_recordings_only() -> None:
+def test_stressed_sounds_open_wider() -> None:
     parts = (("", 0.3), ("ɑ", 0.3), ("", 0.1), ("ɑ", 0.3), ("", 0.3))
     t = np.arange(round(1.3 * RATE)) / RATE
-    sound = (np.sin(2 * np.pi * 200 * t) * np.where(t < 0.65, 0.5, 0.03)).astype(np.float32)
-    loud, soft = (float(opening(speech(*parts, recorded=True, samples=sound), 100)[i]) for i in (45, 85))
-    assert loud > 1.3 * soft
-    plain = opening(speech(*parts, samples=sound), 100)
-    assert plain[45] == pytest.approx(plain[85], abs=1e-3)
+    strength = np.where(t < 0.65, 0.5, 0.03)
+
+    def both(hertz: float) -> tuple[float, float]:
+        sound = (np.sin(2 * np.pi * hertz * t) * strength).astype(np.float32)
+        gap = opening(speech(*parts, samples=sound))
+        return float(gap[45]), float(gap[85])
+
+    loud, soft = both(900)
+    assert loud > 1.2 * soft
+    # The band of open vowels counts, at any rate and volume, not hum below it nor hiss above it.
+    slow = loudness((0.01 * np.sin(2 * np.pi * 900 * t) * strength)[::2].astype(np.float32), RATE // 2)
+    fast = loudness((np.sin(2 * np.pi * 900 * t) * strength).astype(np.float32), RATE)
+    assert np.allclose(slow, fast, atol=0.02) and len(fast) == 130
+    mixed = np.sin(2 * np.pi * 900 * t) * 0.1 + np.sin(2 * np.pi * 5000 * t) * strength
+    assert np.ptp(loudness(mixed.astype(np.float32), RATE)[10:-10]) < 0.1
 
 
 def test_an_hour_is_as_smooth_as_a_minute() -> None:

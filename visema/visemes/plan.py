@@ -39,7 +39,7 @@ def plan(speech: Speech, fps: float, timeline: VisemeTrack | None = None) -> Pla
         timeline: Visemes to use in place of the phones, edited by a user; cut or filled up to the speech's length.
     """
     track = viseme_track(speech) if timeline is None else VisemeTrack.of(timeline.spans, speech.duration)
-    openness = openness_of(speech.samples, speech.rate) if speech.recorded else None
+    openness = openness_of(speech.samples, speech.rate)
     return Plan(track, ArticulationCurve(fps, articulate(track.spans, speech.duration, fps, openness)))
 
 
