@@ -15,12 +15,12 @@ from visema.face.track import FaceTrack
 from visema.mouth.warp.displacement import JAW, NARROW, SPREAD
 from visema.mouth.warp.lips import MIDDLE, N_COLUMNS, Lips
 from visema.mouth.warp.material import Material
-from visema.mouth.warp.points import OUTER_CORNERS, Floats, smoothstep
+from visema.mouth.warp.points import LIP_MIDDLES, OUTER_CORNERS, Floats, smoothstep
 from visema.types import Box, FloatArray
 
 #: The region that may change, in U: its centre below the mouth, its reach to the sides, up and down.
 CENTRE_DOWN, SIDEWAYS, UP, DOWN = 0.28, 1.12, 0.88, 1.14
-#: A mouth of which less than this share of the region's width lies in the picture is not drawn.
+#: A face is drawn when its lips and at least this share of the region, across and down, lie in the picture.
 MIN_SHARE = 0.45
 #: Frames prepared together, and blocks kept (about 20 KB a frame).
 BLOCK, BLOCKS_KEPT = 32, 32
@@ -233,5 +233,7 @@ def _regions(track: FaceTrack, size: tuple[int, int]) -> tuple[NDArray[np.int32]
     high = np.clip(np.ceil((centre + reach_down) / 2) * 2, 0, limit)
     wanted = reach_up + reach_down
     seen = (high - low) / np.maximum(wanted, 1)
-    drawn = track.found & (seen > MIN_SHARE).all(1) & ((high - low) >= 16).all(1)
+    lips = track.landmarks[:, [*OUTER_CORNERS, *LIP_MIDDLES], :2]
+    inside = ((lips > 1) & (lips < limit - 2)).all((1, 2))
+    drawn = track.found & inside & (seen > MIN_SHARE).all(1) & ((high - low) >= 16).all(1)
     return np.concatenate([low, high], 1).astype(np.int32), drawn

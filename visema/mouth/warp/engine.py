@@ -43,6 +43,7 @@ LIPS_PRESS = (0.004, 0.018)
 CONTACT_GOES = (0.004, 0.020)
 #: Lips cut out of an open base mouth have come together already: only a hair is hidden at their edges.
 OPEN_MARGIN = 0.003
+_BORDERS = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
 #: Share of the lip margin along the lip line: none at the corners.
 _ALONG = np.clip(1 - np.abs(np.linspace(-1, 1, N_COLUMNS)) ** 6, 0, 1).astype(np.float32)
 
@@ -96,6 +97,9 @@ class WarpEngine:
         shows = step(*APPEARS, gap)
         if shows > 0:
             self._put_inside(out, frame, pose, float(motion.weights[JAW]), upper, lower, shows)
+        # Only a mouth at the picture's edge reaches the border at all.
+        for border in _BORDERS:
+            out[border] = base[border]
         return out
 
     def moved_points(self, index: int, pose: FloatArray) -> FloatArray:

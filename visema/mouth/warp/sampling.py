@@ -16,15 +16,16 @@ SHARP_SIDE, SHARP_UP = 0.16, 0.22
 
 
 def around(points: FloatArray, across: float, along: float, limit: Box) -> Box:
-    """The box of points with margins to the sides and up and down, within a region of ``limit``'s size."""
-    x0, y0 = points.min(0)
-    x1, y1 = points.max(0)
-    return Box(
-        max(int(x0 - across), 0),
-        max(int(y0 - along), 0),
-        min(int(x1 + across) + 2, limit.width),
-        min(int(y1 + along) + 2, limit.height),
-    )
+    """The box of points with margins to the sides and up and down, within a region of ``limit``'s size.
+
+    It holds at least one pixel, be the points outside.
+    """
+    low, high = points.min(0), points.max(0)
+    x0 = min(max(int(low[0] - across), 0), limit.width - 1)
+    y0 = min(max(int(low[1] - along), 0), limit.height - 1)
+    x1 = max(min(int(high[0] + across) + 2, limit.width), x0 + 1)
+    y1 = max(min(int(high[1] + along) + 2, limit.height), y0 + 1)
+    return Box(x0, y0, x1, y1)
 
 
 def warp_region(
