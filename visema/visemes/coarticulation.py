@@ -18,8 +18,10 @@ from visema.types import FloatArray
 from visema.visemes.articulation import FIELDS, N_FIELDS, RELAXED, TARGETS
 from visema.visemes.classes import CLOSURES, SILENCE
 
-#: The mouth leads the sound by this much: 30 ms disagreed with real speakers, 0-15 ms did not, 0-5 agreed best.
-LEAD: Final = 0.005
+#: The mouth leads the sound by this much where the times are a synthesiser's own; 30 ms looked early ...
+LEAD: Final = 0.015
+#: ... and where they were found in a recording, whose boundaries fall a little early: 0-5 ms agreed best.
+LEAD_RECORDED: Final = 0.005
 #: A silence shorter than this holds the mouth, a longer one relaxes it ...
 HOLD_PAUSE: Final = 0.120
 #: ... and one longer than this closes it.
@@ -173,6 +175,7 @@ def articulate(
     duration: float,
     fps: float,
     openness: Callable[[FloatArray], FloatArray] | None = None,
+    lead: float = LEAD,
 ) -> FloatArray:
     """The pose of every frame.
 
@@ -181,6 +184,7 @@ def articulate(
         duration: Seconds; frames cover it entirely.
         fps: Frames a second.
         openness: Factor on the opening at given times, from the sound.
+        lead: Seconds by which the mouth is before the sound.
 
     Returns:
         (ceil(duration * fps), N_FIELDS) float32.
@@ -189,12 +193,12 @@ def articulate(
     if n <= 0 or not spans:
         return np.tile(TARGETS[SILENCE], (max(n, 0), 1))
     shown = np.arange(n, dtype=np.float64) / fps
-    poses = poses_at((shown + LEAD).astype(np.float64), spans)
+    poses = poses_at(shown + lead, spans)
     if openness is not None:
         poses[:, [0, 3, 4]] *= openness(shown.astype(np.float32))[:, None]
     rest = TARGETS[SILENCE]
     edge = (np.minimum(shown, (n - 1) / fps - shown) / EASE).clip(0, 1)
     ease = (edge * edge * (3 - 2 * edge)).astype(np.float32)[:, None]
     poses = np.asarray(rest + (poses - rest) * ease, np.float32)
-    close_lips(poses, shown + LEAD, spans, 1 / fps)
+    close_lips(poses, shown + lead, spans, 1 / fps)
     return poses

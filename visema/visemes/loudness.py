@@ -15,9 +15,10 @@ import numpy as np
 
 from visema.types import FloatArray, Samples
 
-#: Openness is multiplied by FLOOR + SLOPE x loudness.
-FLOOR: Final = 0.6
-SLOPE: Final = 0.6
+#: Openness is multiplied by floor + slope x loudness. A synthetic voice has no noise and no distance to the microphone,
+#: so that its loudness says more; in recordings more than this disagreed with the real mouth.
+SYNTHETIC: Final = (0.5, 0.8)
+RECORDED: Final = (0.6, 0.6)
 #: Loudness spans this many dB below the loud parts of the speech.
 RANGE_DB: Final = 40.0
 #: Hz.
@@ -67,14 +68,15 @@ def _band_power(samples: Samples, rate: int, n: int) -> FloatArray:
     return out
 
 
-def openness_of(samples: Samples, rate: int) -> Callable[[FloatArray], FloatArray]:
+def openness_of(samples: Samples, rate: int, recorded: bool) -> Callable[[FloatArray], FloatArray]:
     """A function from times in seconds, (n,), to the factor on the mouth's opening, (n,)."""
+    floor, slope = RECORDED if recorded else SYNTHETIC
     level = loudness(samples, rate)
     at = (np.arange(len(level)) + 0.5) * HOP
 
     def factor(times: FloatArray) -> FloatArray:
         if not len(level):
             return np.ones(len(times), np.float32)
-        return np.asarray(FLOOR + SLOPE * np.interp(times, at, level), np.float32)
+        return np.asarray(floor + slope * np.interp(times, at, level), np.float32)
 
     return factor

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from visema.speech.types import Span, Speech
 from visema.visemes.arpabet import arpabet_visemes
 from visema.visemes.articulation import ArticulationCurve
-from visema.visemes.coarticulation import articulate
+from visema.visemes.coarticulation import LEAD, LEAD_RECORDED, articulate
 from visema.visemes.ipa import ipa_visemes
 from visema.visemes.loudness import openness_of
 from visema.visemes.track import VisemeTrack
@@ -39,8 +39,10 @@ def plan(speech: Speech, fps: float, timeline: VisemeTrack | None = None) -> Pla
         timeline: Visemes to use in place of the phones, edited by a user; cut or filled up to the speech's length.
     """
     track = viseme_track(speech) if timeline is None else VisemeTrack.of(timeline.spans, speech.duration)
-    openness = openness_of(speech.samples, speech.rate)
-    return Plan(track, ArticulationCurve(fps, articulate(track.spans, speech.duration, fps, openness)))
+    openness = openness_of(speech.samples, speech.rate, speech.recorded)
+    lead = LEAD_RECORDED if speech.recorded else LEAD
+    poses = articulate(track.spans, speech.duration, fps, openness, lead)
+    return Plan(track, ArticulationCurve(fps, poses))
 
 
 def viseme_track(speech: Speech) -> VisemeTrack:
