@@ -42,8 +42,8 @@ WATCH = """() => {
   document.querySelector('#speak').addEventListener('click', () => { bench.clicked = performance.now(); }, true);
   document.addEventListener('load', (event) => {
     if (!event.target.closest?.('#view')) return;
-    const at = new URL(event.target.src).searchParams.get('t');
-    if (at === null || audio.paused) return;
+    const at = event.target.src.split('#t=')[1];
+    if (!at || audio.paused) return;
     bench.motion ??= performance.now();
     if (audio.currentTime > 1) bench.skews.push(1000 * (audio.currentTime - Number(at)));
   }, true);

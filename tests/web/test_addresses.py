@@ -56,7 +56,6 @@ def test_pictures(client: Any, avatar: Avatar) -> None:
         "/avatars/{id}/..%2f..%2f..%2fpasswd.png",
         "/avatars/nobody.zip",
         "/stage/wrong/sound/1.wav",
-        "/stage/wrong/picture/1-1.jpg",
         "/stage/{token}/sound/99.wav",
         "/stage/{token}/saved/..%2f..%2fx.mp4",
         "/stage/{token}/saved/x.mp4",
@@ -102,3 +101,11 @@ def test_a_clock_is_believed(client: Any) -> None:
     report = {"sound": 1, "event": "time", "position": 0.5, "skew": 12.5}
     assert client.post(f"/stage/{viewer.token}/clock", json=report).status_code == 204
     assert client.post("/stage/wrong/clock", json=report).status_code == 404
+
+
+def test_a_cached_loop_is_noted(client: Any) -> None:
+    viewer = client.app.state.house.viewer("tab")
+    assert viewer.needs_data("../avatars/a/idle/b/")
+    assert client.post(f"/stage/{viewer.token}/cached", content=b"../avatars/a/idle/b/").status_code == 204
+    assert not viewer.needs_data("../avatars/a/idle/b/") and viewer.needs_data("../avatars/c/idle/b/")
+    assert client.post("/stage/wrong/cached", content=b"x").status_code == 404

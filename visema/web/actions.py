@@ -70,10 +70,10 @@ def _wire_stage(page: gr.Blocks, parts: Parts, house: House) -> None:
         "concurrency_limit": None,
         "show_progress": "hidden",
         "api_visibility": "private",
-        # The picture's data is an address of our own, where it is answered from memory. Gradio's postprocessing would
-        # write a file for every picture (4 GB an hour at 512 x 512, 30 a second) and copy what it is given. Measured
-        # at 1280 x 720 on one core: 12 idle pictures a second 8 %, 25 talking ones 9 % without drawing, against 31 %
-        # for 13 a second as arrays.
+        # The picture is an address that the browser has cached (idle) or that holds its data (talking). Gradio's own
+        # postprocessing would write a file for every picture (4 GB an hour at 512 x 512, 30 a second) and copy what
+        # it is given. Measured at 1280 x 720 on one core: 12 idle pictures a second 8 %, 25 talking ones 9 % without
+        # drawing, against 31 % for 13 a second as arrays.
         "postprocess": False,
     }
     page.load(watch, **stream)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.errors import AvatarError
-from visema.web.idle import IdleLoops, edition, encode_jpeg
+from visema.web.idle import IdleLoops, data_address, encode_jpeg, idle_address
 from visema.web.temp import TempFolder
 from visema.web.viewer import Viewer
 from visema.web.voice_choice import pick
@@ -204,7 +204,16 @@ class House:
             woken.clear()
 
     async def _idle_url(self, viewer: Viewer) -> str:
+        """The idle picture that is due, with its data until the browser has fetched the loop for itself.
+
+        An address alone would not do from the start: a browser gives up fetching a picture when the next one is
+        named, so over a slow line none would ever be seen.
+        """
         avatar, index = viewer.avatar, viewer.idle_index()
-        if not self.idle.cached(avatar, index):  # decoding takes a while: not in the event loop
-            await asyncio.get_running_loop().run_in_executor(self._threads, self.idle.jpeg, avatar, index)
-        return f"../avatars/{avatar.id}/idle/{edition(avatar)}/{index}.jpg"
+        address = idle_address(avatar)
+        if not viewer.needs_data(address):
+            return f"{address}{index}.jpg"
+        if self.idle.cached(avatar, index):
+            return data_address(self.idle.jpeg(avatar, index))
+        take = partial(self.idle.jpeg, avatar, index)  # decoding takes a while: not in the event loop
+        return data_address(await asyncio.get_running_loop().run_in_executor(self._threads, take))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import threading
 from collections import OrderedDict
@@ -20,6 +21,8 @@ MAX_HEIGHT = 720
 QUALITY = 80
 #: Loop frames decoded at a time; the loop's key frames are this far apart, so a chunk starts without waste.
 CHUNK = 25
+#: Idle pictures that a browser is asked to keep: 16 s, about 10 MB of 720p.
+MAX_CACHED = 200
 #: JPEGs kept in memory, all avatars together. 8 s of 720p take 6 MB; a longer video is encoded anew as it goes.
 CACHE_BYTES = 64 << 20
 
@@ -32,6 +35,22 @@ def stride(fps: float) -> int:
 def edition(avatar: Avatar) -> str:
     """Changes when an avatar is made anew under its old id, so that no browser shows pictures of the old one."""
     return hashlib.sha256(f"{avatar.id} {avatar.created}".encode()).hexdigest()[:8]
+
+
+def idle_address(avatar: Avatar) -> str:
+    """Where a page finds the pictures of an idle loop, without the index."""
+    return f"../avatars/{avatar.id}/idle/{edition(avatar)}/"
+
+
+def cacheable(avatar: Avatar) -> list[int]:
+    """Loop frames that a browser fetches ahead, all or none: none of a loop that is too long to keep."""
+    indices = list(range(0, len(avatar.track), stride(avatar.fps)))
+    return indices if len(indices) <= MAX_CACHED else []
+
+
+def data_address(jpeg: bytes) -> str:
+    """A picture as an address that holds its data."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def encode_jpeg(frame: I420, max_height: int = MAX_HEIGHT, quality: int = QUALITY) -> bytes:

@@ -18,6 +18,7 @@ let playing = 0; // number of the sound that plays or is about to
 let heard = 0; // number of the newest sound that was begun
 let lastPicture = performance.now();
 let reporter = 0;
+let fetched = ''; // the idle loop that is in the browser's cache, or on its way there
 
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
@@ -105,6 +106,7 @@ function apply() {
   if (state.state === 'speaking' && before.state !== 'speaking') bringIntoView();
   if (!state.sound) { if (playing) silence(); } else if (state.sound.id > heard) play(state.sound);
   show();
+  fetchLoop();
 }
 
 // In a narrow window the avatar is above the text box: who speaks shall be seen.
@@ -119,13 +121,33 @@ watch('value', apply);
 apply();
 setInterval(() => { if (playing) write(); }, 100);
 
+// The idle loop goes into the browser's cache once; from then on the server only names its pictures.
+async function fetchLoop() {
+  const { loop, indices } = state.idle;
+  if (loop === fetched || !indices.length) return;
+  fetched = loop;
+  const left = [...indices];
+  const token = state.token;
+  const fetchSome = async () => {
+    while (left.length && fetched === loop) {
+      const answer = await fetch(`${loop}${left.shift()}.jpg`);
+      if (!answer.ok) throw new Error(answer.statusText);
+      await answer.arrayBuffer();
+    }
+  };
+  try {
+    await Promise.all([fetchSome(), fetchSome()]);
+    if (fetched === loop) await fetch(`../stage/${token}/cached`, { method: 'POST', body: loop });
+  } catch { /* pictures go on coming with their data */ }
+}
+
 // The picture: when it came, and how far it is from the sound.
 document.addEventListener('load', (event) => { // does not bubble: caught on its way down
   if (!(event.target instanceof HTMLImageElement) || !event.target.closest('#view')) return;
   lastPicture = performance.now();
   stats.pictures += 1;
-  const at = new URL(event.target.src, location.href).searchParams.get('t');
-  if (at !== null && playing && !audio.paused) stats.skews.push(1000 * (audio.currentTime - Number(at)));
+  const at = event.target.src.split('#t=')[1];
+  if (at && playing && !audio.paused) stats.skews.push(1000 * (audio.currentTime - Number(at)));
 }, true);
 
 // A stream that has ended (server restarted, laptop asleep): the page is loaded anew once the server answers. What was

@@ -82,11 +82,13 @@ def add_routes(app: FastAPI, house: House) -> None:
             return JSONResponse({"error": str(e)}, status_code=404, headers=_NEVER)
         return FileResponse(path, media_type="application/zip", filename=f"{avatar_id}.zip", headers=_NEVER)
 
-    @app.get("/stage/{token}/picture/{name}.jpg", include_in_schema=False)
-    async def picture(token: str, name: str) -> Response:
+    @app.post("/stage/{token}/cached", include_in_schema=False)
+    async def cached(token: str, request: Request) -> Response:
         viewer = house.by_token(token)
-        data = viewer.picture(name) if viewer else None
-        return Response(data, media_type="image/jpeg", headers=_NEVER) if data else missing("That picture")
+        if viewer is None:
+            return missing("That visitor")
+        viewer.has_cached((await request.body())[:_MAX_REPORT].decode(errors="replace"))
+        return Response(status_code=204)
 
     @app.get("/stage/{token}/sound/{number}.wav", include_in_schema=False)
     async def sound(token: str, number: int, request: Request) -> Response:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from visema.errors import VisemaError
 from visema.speech.types import Speech, SpeechSettings
 from visema.web.clock import FIRST_LEAD_S, BrowserClock
-from visema.web.idle import stride
+from visema.web.idle import cacheable, data_address, idle_address, stride
 from visema.web.sound import wav_bytes
 from visema.web.texts import text
 
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from visema.avatar import Avatar
     from visema.stage.events import Event
     from visema.stage.performer import Performer
+    from visema.types import I420
 
 log = logging.getLogger(__name__)
 
-#: Pictures kept for a browser that asks for them late.
-KEPT_PICTURES = 32
 #: After the sound has ended the mouth closes; by then it has.
 CLOSING_S = 0.3
 
@@ -84,7 +83,7 @@ class Viewer:
         self._sounds: OrderedDict[int, bytes] = OrderedDict()
         self._sound_count = 0
         self._sound_of: dict[int, int] = {}  # utterance -> sound
-        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._cached = ""  # the idle loop that the browser has as a whole
         self._talking_until: float | None = None  # None: idle; inf: speaking; else the mouth closes till then
         self._frame_number = 0
         self._anchor = (0.0, time.monotonic())  # loop position and when
@@ -127,7 +126,6 @@ class Viewer:
             self.closed = True
             self._dismiss()
             self._sounds.clear()
-            self._pictures.clear()
         self.wake()
 
     def text(self, key: str, **values: Any) -> str:
@@ -189,6 +187,7 @@ class Viewer:
                     "notes": view.notes,
                     "sound": sound if view.sound else None,
                     "focus": focus(self.avatar),
+                    "idle": {"loop": idle_address(self.avatar), "indices": cacheable(self.avatar)},
                     "texts": {key: self.text(name) for key, name in _SCRIPT_TEXTS.items()},
                 }
             )
@@ -216,27 +215,27 @@ class Viewer:
         position, at = self._anchor
         return position + (time.monotonic() - at) * self.avatar.fps
 
-    def live_picture(self, timeout: float, encode: Callable[[Any], bytes]) -> str | None:
-        """Wait for the performer's next picture; its address, or None when none came."""
+    def live_picture(self, timeout: float, encode: Callable[[I420], bytes]) -> str | None:
+        """Wait for the performer's next picture; its data as an address, or None when none came.
+
+        The time that it is for follows a ``#``, for the page's script.
+        """
         performer = self._performer
         frame = performer.wait_frame(self._frame_number, timeout) if performer else None
         if frame is None or self.closed:
             return None
         self._frame_number = frame.number
         self._anchor = (float(frame.index), frame.at)
-        name = f"{self._stage}-{frame.number}"
-        data = encode(frame.i420)
-        with self._lock:
-            self._pictures[name] = data
-            while len(self._pictures) > KEPT_PICTURES:
-                self._pictures.popitem(last=False)
-        at = f"?t={frame.time:.3f}" if frame.time is not None else ""
-        return f"../stage/{self.token}/picture/{name}.jpg{at}"
+        at = f"#t={frame.time:.3f}" if frame.time is not None else ""
+        return data_address(encode(frame.i420)) + at
 
-    def picture(self, name: str) -> bytes | None:
-        """A picture as JPEG; the newest when that one is gone."""
-        with self._lock:
-            return self._pictures.get(name) or next(reversed(self._pictures.values()), None)
+    def has_cached(self, loop: str) -> None:
+        """The browser has every picture of this idle loop."""
+        self._cached = loop
+
+    def needs_data(self, loop: str) -> bool:
+        """True while an idle picture must come with its data, because fetching it could take too long."""
+        return self._cached != loop
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
