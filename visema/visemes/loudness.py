@@ -15,8 +15,8 @@ import numpy as np
 
 from visema.types import FloatArray, Samples
 
-#: Openness is multiplied by floor + slope x loudness. A synthetic voice has no noise and no distance to the microphone,
-#: so that its loudness says more; in recordings more than this disagreed with the real mouth.
+#: Openness is multiplied by floor + slope x loudness. A synthetic voice has no noise and no distance to the
+#: microphone, so that its loudness says more; in recordings more than this disagreed with the real mouth.
 SYNTHETIC: Final = (0.5, 0.8)
 RECORDED: Final = (0.6, 0.6)
 #: Loudness spans this many dB below the loud parts of the speech.
@@ -71,7 +71,8 @@ def _band_power(samples: Samples, rate: int, n: int) -> FloatArray:
 def openness_of(samples: Samples, rate: int, recorded: bool) -> Callable[[FloatArray], FloatArray]:
     """A function from times in seconds, (n,), to the factor on the mouth's opening, (n,)."""
     floor, slope = RECORDED if recorded else SYNTHETIC
-    level = loudness(samples, rate)
+    # Where there is no sound, as under an edited timeline, the visemes alone say how open the mouth is.
+    level = loudness(samples, rate) if samples.any() else np.zeros(0, np.float32)
     at = (np.arange(len(level)) + 0.5) * HOP
 
     def factor(times: FloatArray) -> FloatArray:
