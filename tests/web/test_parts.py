@@ -27,7 +27,7 @@ from visema.web.gallery import line
 from visema.web.house import MAX_TEXT, House
 from visema.web.idle import IdleLoops, cacheable, stride
 from visema.web.making import frame_argument
-from visema.web.saving import file_stem
+from visema.web.saving import Saved, file_stem, links
 from visema.web.server import listen, page_address
 from visema.web.sound import byte_range, wav_bytes
 from visema.web.temp import PREFIX, TempFolder
@@ -256,6 +256,12 @@ def test_a_viewer_performs_by_the_browsers_clock(house: House) -> None:
     assert "Spoken" in str(until("listening")["status"])
     house.leave("tab")
     assert viewer.closed and house.visitors == 0 and house.by_token(viewer.token) is None
+
+
+def test_a_replaced_voice_is_said_beside_the_film_too(house: House) -> None:
+    saved = Saved(Path("hi.mp4"), (Path("hi.srt"), Path("hi.vtt")), 1.0, 0.2, ("The voice <x> did not speak.",))
+    shown = links(saved, house.viewer("tab"))
+    assert "The voice &lt;x&gt; did not speak." in shown and shown.count("hi.mp4") == 2
 
 
 def test_small_choices() -> None:

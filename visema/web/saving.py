@@ -85,4 +85,5 @@ def links(saved: Saved, viewer: Viewer) -> str:
         for path, key in entries
     )
     said = viewer.text("saved", duration=f"{saved.duration:.1f}", took=f"{saved.seconds:.1f}")
-    return f'<p role="status">{said}</p><p class="downloads">{"".join(anchors)}</p>'
+    remarks = "".join(f'<p class="remark">{html.escape(note)}</p>' for note in saved.notes)
+    return f'<p role="status">{said}</p><p class="downloads">{"".join(anchors)}</p>{remarks}'
