@@ -59,12 +59,16 @@ def _band_power(samples: Samples, rate: int, n: int) -> FloatArray:
     window = np.hanning(size)[:, None]
     basis = (np.hstack([np.cos(phase), np.sin(phase)]) * window / window.sum()).astype(np.float32)
     basis -= basis.mean(0)
-    padded = np.pad(np.asarray(samples, np.float32), size)
-    starts = np.round((np.arange(n) + 0.5) * HOP * rate).astype(np.int64) + size - size // 2
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)
+    starts = np.round((np.arange(n) + 0.5) * HOP * rate).astype(np.int64) - size // 2
     out = np.empty(n, np.float32)
     for i in range(0, n, _BLOCK):
-        out[i : i + _BLOCK] = np.square(frames[starts[i : i + _BLOCK]] @ basis).sum(1)
+        block = starts[i : i + _BLOCK]
+        first, end = int(block[0]), int(block[-1]) + size
+        # Only this stretch is copied: a long speech lies on disk and need not come into memory at once.
+        stretch = np.asarray(samples[max(first, 0) : end], np.float32)
+        stretch = np.pad(stretch, (max(-first, 0), end - max(first, 0) - len(stretch)))
+        frames = np.lib.stride_tricks.sliding_window_view(stretch, size)
+        out[i : i + _BLOCK] = np.square(frames[block - first] @ basis).sum(1)
     return out
 
 
