@@ -56,6 +56,12 @@ class Options:
     host: str
     port: int
     headless: bool
+    shared: bool
+    seats: int
+    record: Path | None
+    origin: list[str]
+    tls_cert: Path | None
+    tls_key: Path | None
     timeline: Path | None
     timeline_in: Path | None
     captions: Path | None
@@ -199,6 +205,27 @@ def make_parser() -> argparse.ArgumentParser:
     add("--port", default=7860, type=_port, help="port to listen on; 0 takes a free one (default: 7860)")
     add("--headless", action="store_true", help="do not open a browser")
 
+    add = parser.add_argument_group("live view").add_argument
+    add("--shared", action="store_true", help="one stage for all visitors, as a broadcast (default: one for each)")
+    add(
+        "--seats",
+        metavar="N",
+        default=0,
+        type=_seats,
+        help="how many may talk at once; others wait in a line (default: 6 for each core)",
+    )
+    add("--record", metavar="FOLDER", type=Path, help="record every live talk there, as mp4")
+    add(
+        "--origin",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        type=_origin,
+        help="another site that may embed the live view, such as https://example.org; may be repeated",
+    )
+    add("--tls-cert", metavar="FILE", type=Path, help="certificate chain (PEM): serve HTTPS")
+    add("--tls-key", metavar="FILE", type=Path, help="its key (PEM)")
+
     add = parser.add_argument_group("other").add_argument
     add("--check", action="store_true", help="say what works on this machine")
     add("-v", "--verbose", action="store_true", help="tell more, and show where an error comes from")
@@ -279,6 +306,18 @@ def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"'{text}' is not a port; it must be 0 to 65535")
     return int(text)
+
+
+def _seats(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seats; it must be 1 to 1000")
+    return int(text)
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+", text.rstrip("/")):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an address such as https://example.org")
+    return text.rstrip("/")
 
 
 def _frame(text: str) -> str:

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from visema.avatar import Avatar
+    from visema.live.theatre import LiveOptions
 
 #: The largest file that Setup and the gallery take.
 MAX_UPLOAD = "500mb"
 
 
 def create_app(
-    avatar: Avatar, *, cache: Path | None = None, voice: str | None = None, offline: bool = False
+    avatar: Avatar,
+    *,
+    cache: Path | None = None,
+    voice: str | None = None,
+    offline: bool = False,
+    live: LiveOptions | None = None,
 ) -> FastAPI:
     """The application, ready for an ASGI server.
 
@@ -30,6 +36,7 @@ def create_app(
         cache: Folder of the avatars that the gallery shows; None takes `visema.paths.cache_dir`.
         voice: Chosen when a visitor comes; None chooses by the browser's language.
         offline: Never ask a cloud voice.
+        live: How the live view is run.
     """
     house = House(avatar, cache or cache_dir(), voice, offline=offline)
     # Read by Gradio when it is imported and when its parts are made.
@@ -40,7 +47,9 @@ def create_app(
     import gradio as gr
     from fastapi import FastAPI
 
+    from visema.live.theatre import LiveOptions
     from visema.web.actions import wire
+    from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.page import asset, build, translations
     from visema.web.routes import add_routes
     from visema.web.texts import text
@@ -49,11 +58,16 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await sockets.close()
+        theatre.close_all()
         house.close()
 
     app = FastAPI(title="Visema", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.house = house
     add_routes(app, house)
+    theatre = make_theatre(house, live or LiveOptions())
+    app.state.theatre = theatre
+    sockets = add_live_routes(app, theatre, usual_voice(house))
     t = translations()
     page, parts = build(t, text("title", "en"))
     wire(page, parts, house)

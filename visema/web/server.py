@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 import threading
 import webbrowser
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from visema.errors import OutputError
+from visema.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from visema.avatar import Avatar
+    from visema.live.theatre import LiveOptions
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ def serve(
     browser: bool = True,
     voice: str | None = None,
     offline: bool = False,
+    live: LiveOptions | None = None,
+    tls: tuple[Path, Path] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the page until Ctrl-C.
@@ -43,20 +48,24 @@ def serve(
         browser: Open the page in the user's browser.
         voice: Chosen when a visitor comes; None chooses by the browser's language.
         offline: Never ask a cloud voice.
+        live: How the live view is run.
+        tls: Certificate chain and key (PEM), to serve HTTPS.
         on_ready: Called with the page's address once it answers.
 
     Raises:
         OutputError: The port is taken, or the address is not this machine's.
         VisemaError: Whatever ``source`` raises.
     """
+    encryption = check_tls(*tls) if tls else {}
     listener = listen(host, port)
     try:
         avatar = source()
         import uvicorn
 
         from visema.web.app import create_app
+        from visema.web.live_routes import SOCKET_OPTIONS
 
-        app = create_app(avatar, voice=voice, offline=offline)
+        app = create_app(avatar, voice=voice, offline=offline, live=live)
 
         class Server(uvicorn.Server):
             def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -64,8 +73,9 @@ def serve(
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 super().handle_exit(sig, frame)
 
-        server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        address = page_address(host, listener.getsockname()[1])
+        options = {"log_level": "warning", "timeout_graceful_shutdown": 1, **SOCKET_OPTIONS, **encryption}
+        server = Server(uvicorn.Config(app, **options))
+        address = page_address(host, listener.getsockname()[1], "https" if tls else "http")
         threading.Thread(target=_announce, args=(server, address, browser, on_ready), daemon=True).start()
         server.run(sockets=[listener])
     finally:
@@ -104,10 +114,29 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def page_address(host: str, port: int) -> str:
+def page_address(host: str, port: int, scheme: str = "http") -> str:
     """Where a browser on this machine finds the page."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/ui/"
+    return f"{scheme}://{shown}:{port}/ui/"
+
+
+def check_tls(certificate: Path, key: Path) -> dict[str, Any]:
+    """What uvicorn needs for HTTPS.
+
+    Raises:
+        InputError: The files are missing, are no certificate and key, or do not belong together.
+    """
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except FileNotFoundError:
+        missing = key if certificate.is_file() else certificate
+        raise InputError(f"There is no file {missing}.", "Give the paths of --tls-cert and --tls-key.") from None
+    except OSError as e:  # ssl.SSLError is one
+        raise InputError(
+            f"{certificate} and {key} cannot be used for HTTPS ({e.strerror or e}).",
+            "Give a certificate chain and its key without a password, both as PEM.",
+        ) from e
+    return {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
 
 
 def _posix() -> bool:
