@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable
@@ -21,10 +20,14 @@ VOICES = 16
 
 
 def speaker(*, offline: bool = False) -> Speaker:
-    """The product's own voices."""
+    """The product's own voices. What the network spoke is kept on disk; the embedded voice is as quick as the disk."""
     from visema.speech.speak import speak
 
-    return functools.partial(speak, offline=offline)
+    def made(text: str, voice: str, settings: SpeechSettings) -> Speech:
+        kept = not offline and not voice.startswith("espeak:")
+        return speak(text, voice, settings, offline=offline, cache=kept)
+
+    return made
 
 
 @dataclass

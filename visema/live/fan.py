@@ -44,11 +44,11 @@ class Fan:
             self.outputs.remove(output)
 
     def picture(self, picture: Picture, now: float) -> None:
-        """Send a picture."""
+        """Send a picture; the bare loop also to those who do not look, so that no mouth stays for when they do."""
         self._pictures.append(picture)
         self._prune(now)
         for output in self.outputs:
-            if output.wants_pictures:
+            if output.wants_pictures or not picture.jpeg:
                 output.picture(picture)
 
     def sound(self, chunk: SoundChunk) -> None:

@@ -7,8 +7,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-#: Told its place: 0 the seat is yours, 1 you are next, and so on.
-Told = Callable[[int], None]
+#: Called when the line has moved; the place is asked for again.
+Told = Callable[[], None]
 
 
 def usual_seats() -> int:
@@ -44,7 +44,7 @@ class Seats:
 
         Args:
             who: One seat each; asking again changes nothing.
-            told: Called, from any thread, when the place changes; 0 means that the seat is there.
+            told: Called, from any thread, when the place may have changed.
 
         Returns:
             The place; 0 when the seat is there already.
@@ -66,11 +66,8 @@ class Seats:
                 return
             self._taken.discard(who)
             self._line.pop(who, None)
-            calls: list[tuple[Told, int]] = []
+            calls = list(self._line.values())
             while self._line and len(self._taken) < self.total:
-                following, told = self._line.popitem(last=False)
-                self._taken.add(following)
-                calls.append((told, 0))
-            calls += [(told, place) for place, told in enumerate(self._line.values(), 1)]
-        for told, place in calls:
-            told(place)
+                self._taken.add(self._line.popitem(last=False)[0])
+        for told in calls:
+            told()

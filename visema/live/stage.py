@@ -325,8 +325,8 @@ class Stage:
         """Have the next piece spoken, if a voice, a seat and words are there."""
         if self._closed or self._held:
             return
-        if self._line and self._place is None:
-            self._place = self._crew.seats.ask(self, self._told)
+        if self._line and self._place != 0:
+            self._place = self._crew.seats.ask(self, self._wake)
         self._stand()
         if self._voicing is not None or self._place != 0:
             return
@@ -349,11 +349,6 @@ class Stage:
         utterance.fed = True
         utterance.end = max(utterance.end, self.now) if not utterance.started else utterance.end
         self._tell("finished", utterance, at=max(utterance.end, self.now))
-
-    def _told(self, place: int) -> None:
-        """The line for the seats has moved; called from another stage, so no lock is taken."""
-        self._place = place
-        self._wake()
 
     def _leave_seat(self) -> None:
         if self._place is not None:

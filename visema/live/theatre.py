@@ -142,6 +142,9 @@ class Theatre:
             AvatarError: There is no such avatar, or it is damaged.
         """
         avatar = self._find(avatar_id) if avatar_id else self._first()
+        kept = self._loops.get(avatar.id)
+        if kept is not None and kept[0].edition == edition(avatar):
+            return kept
         with self._making:
             kept = self._loops.get(avatar.id)
             if kept is None or kept[0].edition != edition(avatar):

@@ -119,6 +119,9 @@ class Timeline:
         earliest = math.ceil((now + TOO_LATE_S) * self.fps)
         if not self._fan.wants_pictures:
             self._next = max(self._next, min(earliest, self._mouth.end))
+            if earliest > self._mouth.end >= self._next:
+                self._send_bare(self._next, now)
+                self._next += 1
             return None
         while self._next < self._mouth.end + 1:
             if self._next < earliest:
