@@ -127,6 +127,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "viseme a jpeg": lambda f: (f / "visemes" / "mouth_vid_M.png").write_bytes(encoded(scene(0), ".jpg")),
     "no landmarks": lambda f: (f / "visemes" / "landmarks.json").unlink(),
     "no loop": lambda f: (f / "loop.mp4").unlink(),
+    "there and back by mistake": lambda f: edit_json(f, mirrored=True),
+    "mirrored is a number": lambda f: edit_json(f, mirrored=0),
     "loop is text": lambda f: (f / "loop.mp4").write_text("x" * 5000),
     "other loop": lambda f: write_video(f / "loop.mp4", [scene(i) for i in range(5)]),
     "loop of other codec": lambda f: write_video(f / "loop.mp4", [scene(0, (256, 256))] * 200, codec="mpeg4"),

@@ -35,7 +35,7 @@ from visema.types import Image
 from visema.visemes.classes import BLINK, VISEMES
 
 #: Version of the package's layout; setup rebuilds packages of any other.
-SCHEMA = 1
+SCHEMA = 2
 ID = re.compile(r"[a-z0-9-]{1,64}")
 MAX_NAME = 80
 #: Frames of the longest loop: 60 s at 60 fps, there and back.
@@ -98,6 +98,7 @@ class Avatar:
         size: (width, height) of the loop, even.
         track: The face in every frame of the loop.
         rig: What the engine learned at setup.
+        mirrored: Whether the loop plays its video forward and then backward, the end frames once.
         reference_index: Loop frame that the viseme library was drawn on.
         created: ISO 8601, UTC.
         source: What it was made from.
@@ -112,6 +113,7 @@ class Avatar:
     size: tuple[int, int]
     track: FaceTrack
     rig: Rig
+    mirrored: bool
     reference_index: int
     created: str
     source: Source
@@ -137,6 +139,7 @@ class Avatar:
                 size=(facts["width"], facts["height"]),
                 track=track,
                 rig=_read_arrays(folder / RIG),
+                mirrored=facts["mirrored"],
                 reference_index=facts["reference_index"],
                 created=facts["created"],
                 source=Source(**facts["source"]),
@@ -162,6 +165,7 @@ class Avatar:
             "width": self.size[0],
             "height": self.size[1],
             "frames": len(self.track),
+            "mirrored": self.mirrored,
             "reference_index": self.reference_index,
             "created": self.created,
             "source": asdict(self.source),
@@ -184,12 +188,15 @@ class Avatar:
 
     @property
     def loop_path(self) -> Path:
-        """The loop video: H.264, yuv420p, BT.601 limited, constant rate, a key frame at least every 25 frames."""
+        """The loop video: H.264, yuv420p, BT.601 limited, constant rate, a key frame at least every 25 frames.
+
+        A mirrored loop's holds its forward half; `open_loop` plays it whole.
+        """
         return self.folder / LOOP
 
     def open_loop(self, start: int = 0) -> LoopReader:
         """The loop's frames, endless, from frame ``start``."""
-        return LoopReader(self.loop_path, start)
+        return LoopReader(self.loop_path, start, mirrored=self.mirrored)
 
     def mouth(self) -> MouthEngine:
         """A mouth engine for this face.
@@ -298,6 +305,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
     need("width", facts["width"] % 2 == 0)
     need("height", facts["height"] % 2 == 0)
     whole("frames", 1, MAX_FRAMES)
+    need("mirrored", type(facts.get("mirrored")) is bool)
     whole("reference_index", 0, facts["frames"] - 1)
     need("created", isinstance(facts.get("created"), str))
     datetime.fromisoformat(facts["created"])

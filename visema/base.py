@@ -51,6 +51,7 @@ class Base:
         fps: Of the loop.
         size: (width, height) of the loop.
         track: The face in the loop.
+        mirrored: Whether the loop plays its video forward and then backward.
         frames: Some loop frames (BGR) by index.
         reference: Index of the reference frame, which is among ``frames``.
         measured: The face as measured, before smoothing and mirroring; for a diagnosis.
@@ -62,6 +63,7 @@ class Base:
     fps: Fraction
     size: tuple[int, int]
     track: FaceTrack
+    mirrored: bool
     frames: Mapping[int, Image]
     reference: int
     measured: FaceTrack
@@ -166,10 +168,10 @@ def _tracked(child: VideoChild, tracking: Tracking, samples: FrameSamples, frame
 
     count = len(tracking.found)
     measured = FaceTrack(tracking.landmarks, tracking.found)
+    track = tracking.smoothed(float(child.fps), "reflect" if child.mirrored else "wrap")
     if child.mirrored:
         log.info("The end does not join the beginning: the loop plays forward, then backward.")
-        tracking = mirrored(tracking)
-    track = tracking.smoothed(float(child.fps), "wrap")
+        track = mirrored(track)
     seen = [i for i in samples if measured.found[i]]
     if not seen:
         raise FaceError("The face is seen in too few frames.", "Use a video that shows the face most of the time.")
@@ -185,7 +187,18 @@ def _tracked(child: VideoChild, tracking: Tracking, samples: FrameSamples, frame
             )
         if not measured.found[reference]:
             raise FaceError(f"Frame {reference} shows no face.", "Choose another one, or --frame auto.")
-    return Base("video", child.fps, child.size, track, samples, reference, measured, tracking.faces, child.notes)
+    return Base(
+        kind="video",
+        fps=child.fps,
+        size=child.size,
+        track=track,
+        mirrored=child.mirrored,
+        frames=samples,
+        reference=reference,
+        measured=measured,
+        faces=tracking.faces,
+        notes=child.notes,
+    )
 
 
 @contextmanager
@@ -213,7 +226,18 @@ def _still_base(image: Image, loop: Path, frame: str, progress: Progress) -> Ite
     with _written(chain(early, pictures), loop, made.size, lambda done: progress(done, count)):
         measured = FaceTrack(made.landmarks[None], np.ones(1, np.bool_))
         frames = {reference: early[-1]}
-        yield Base("photo", PHOTO_FPS, made.size, made.track, frames, reference, measured, len(faces), made.notes)
+        yield Base(
+            kind="photo",
+            fps=PHOTO_FPS,
+            size=made.size,
+            track=made.track,
+            mirrored=False,
+            frames=frames,
+            reference=reference,
+            measured=measured,
+            faces=len(faces),
+            notes=made.notes,
+        )
 
 
 @contextmanager

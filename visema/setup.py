@@ -145,6 +145,7 @@ def _make(
         size=base.size,
         track=base.track,
         rig=rig,
+        mirrored=base.mirrored,
         reference_index=base.reference,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         source=Source(source.name, digest, base.kind),

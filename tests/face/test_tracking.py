@@ -9,10 +9,10 @@ import pytest
 from tests.face.people import on_grey, posed, presenter, presenter_mesh, turned
 from visema.errors import FaceError
 from visema.face.pose import canonical_mesh, fit_poses
+from visema.face.track import FaceTrack
 from visema.face.tracking import (
     LOWER_LIP,
     FaceTracker,
-    Tracking,
     distinct,
     find_faces,
     lip_gap,
@@ -102,7 +102,7 @@ def test_gaps_are_bridged_and_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mirrored() -> None:
     truth, _ = nodding(n=10)
-    both = mirrored(Tracking(truth, np.arange(10) != 3, 1))
+    both = mirrored(FaceTrack(truth, np.arange(10) != 3))
     assert len(both.landmarks) == 18
     assert np.array_equal(both.landmarks[10], truth[8]) and np.array_equal(both.landmarks[-1], truth[1])
     assert np.flatnonzero(~both.found).tolist() == [3, 15]

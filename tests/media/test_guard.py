@@ -49,7 +49,7 @@ def test_a_video_becomes_a_loop_and_its_frames_come_along(tmp_path: Path) -> Non
         assert [index_of(i420_to_bgr(f)) for f in child.frames()] == list(range(20))
         assert child.mirrored
         child.finish()
-    with LoopReader(out) as loop:
+    with LoopReader(out, mirrored=True) as loop:
         assert loop.count == 38
     check_loop(out)
 

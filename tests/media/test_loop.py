@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.media.make import index_of, scene
+from tests.media.make import index_of, scene, write_video
 from visema.errors import AvatarError
 from visema.media.colour import bgr_to_i420, i420_to_bgr
-from visema.media.loop import LoopReader
-from visema.media.loop_writer import KEYINT, LoopWriter, backward_frames
+from visema.media.loop import KEYINT, LoopReader
+from visema.media.loop_writer import LoopWriter
 from visema.types import I420
+
+#: The index in front of the pictures.
+FAST = {"movflags": "+faststart"}
 
 
 def numbered(index: int) -> I420:
@@ -30,7 +35,28 @@ def make(path: Path, indices: list[int], fps: Fraction = Fraction(25)) -> bool:
     writer = LoopWriter(path, (192, 128), fps)
     for i in indices:
         writer.write(numbered(i))
-    return writer.close_seamless()
+    writer.close()
+    return writer.seam_shows()
+
+
+def stripe(index: int) -> I420:
+    """A frame that says its number, however large, in eight bars of luma."""
+    frame = np.full((192, 128), 128, np.uint8)
+    for bit in range(8):
+        frame[:128, 16 * bit : 16 * bit + 16] = 60 + 120 * (index >> bit & 1)
+    return frame
+
+
+def number(frame: I420) -> int:
+    """What `stripe` drew."""
+    return sum(int(frame[64, 16 * bit + 8] > 120) << bit for bit in range(8))
+
+
+def striped(path: Path, count: int) -> Path:
+    with LoopWriter(path, (128, 128), Fraction(25)) as writer:
+        for i in range(count):
+            writer.write(stripe(i))
+    return path
 
 
 def levels(frames: list[I420]) -> list[int]:
@@ -61,32 +87,92 @@ def test_frames_are_the_users_to_draw_on(tmp_path: Path) -> None:
     assert levels([again]) == [0]
 
 
-def test_a_jump_is_played_back_and_forth(tmp_path: Path) -> None:
-    order = list(range(22))
-    assert make(tmp_path / "loop.mp4", order)
-    with LoopReader(tmp_path / "loop.mp4") as loop:
-        assert loop.count == 2 * len(order) - 2
-        assert levels([next(loop) for _ in range(loop.count + 1)]) == order + order[-2:0:-1] + [0]
-        loop.seek(30)
-        assert levels([next(loop)]) == [12]
-    assert [p.name for p in tmp_path.iterdir()] == ["loop.mp4"]
+def test_a_jump_shows(tmp_path: Path) -> None:
+    assert make(tmp_path / "loop.mp4", list(range(22)))
+    assert not make(tmp_path / "loop.mp4", circle(22))
+    assert not make(tmp_path / "loop.mp4", [0, 9])
 
 
-def test_back_and_forth_over_groups_of_pictures(tmp_path: Path) -> None:
-    order = [i * 20 // 60 for i in range(60)]
-    assert make(tmp_path / "loop.mp4", order)
-    with LoopReader(tmp_path / "loop.mp4", 50) as loop:
-        both = order + order[-2:0:-1]
-        assert loop.count == len(both) == 118
-        assert levels([next(loop) for _ in range(80)]) == (both + both)[50:130]
+@pytest.mark.parametrize("stored", [3, 4, KEYINT, KEYINT + 1, KEYINT + 2, 2 * KEYINT, 60])
+def test_there_and_back_from_every_frame(tmp_path: Path, stored: int) -> None:
+    path = striped(tmp_path / "loop.mp4", stored)
+    order = [*range(stored), *range(stored - 2, 0, -1)]
+    with LoopReader(path, mirrored=True) as loop:
+        assert loop.count == len(order) == 2 * stored - 2
+        assert [number(next(loop)) for _ in range(2 * loop.count + 3)] == (order * 3)[: 2 * loop.count + 3]
+        assert loop.index == 3 % loop.count
+        for start in range(len(order)):
+            loop.seek(start)
+            assert [number(next(loop)) for _ in range(3)] == (order * 3)[start : start + 3], start
+    for start in (stored - 1, stored, stored + 1, 2 * stored - 3, 5 * stored):
+        with LoopReader(path, start, mirrored=True) as loop:
+            assert loop.index == start % loop.count
+            got = [number(next(loop)) for _ in range(loop.count + 2)]
+            assert got == (order * 3)[start % len(order) :][: len(got)]
 
 
-def test_backward_frames(tmp_path: Path) -> None:
-    with LoopWriter(tmp_path / "a.mp4", (192, 128), Fraction(24)) as writer:
-        for i in range(55):
-            writer.write(numbered(i % 24))
-    read = [(i, index_of(i420_to_bgr(f))) for i, f in backward_frames(tmp_path / "a.mp4", Fraction(24))]
-    assert read == [(i, i % 24) for i in reversed(range(55))]
+def test_backward_frames_are_the_forward_ones_and_the_users_to_draw_on(tmp_path: Path) -> None:
+    path = striped(tmp_path / "loop.mp4", 40)
+    with LoopReader(path) as plain:
+        forward = [next(plain) for _ in range(40)]
+    with LoopReader(path, mirrored=True) as loop:
+        for index in [*range(40), *range(38, 0, -1), 0]:
+            frame = next(loop)
+            assert np.array_equal(frame, forward[index])
+            frame[:] = 0
+
+
+def test_playing_backward_holds_two_groups_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = striped(tmp_path / "loop.mp4", 240)
+    alive: weakref.WeakSet[Held] = weakref.WeakSet()
+
+    class Held:
+        def __init__(self, frame: object) -> None:
+            self.frame = frame
+            alive.add(self)
+
+        def to_ndarray(self) -> I420:
+            return self.frame.to_ndarray()  # type: ignore[attr-defined, no-any-return]
+
+    real = LoopReader._decoded
+    monkeypatch.setattr(LoopReader, "_decoded", lambda *a: ((i, Held(f)) for i, f in real(*a)))
+    with LoopReader(path, mirrored=True) as loop:
+        most = 0
+        for _ in range(loop.count):
+            next(loop)
+            most = max(most, len(alive))
+    assert KEYINT <= most <= 2 * KEYINT
+
+
+def test_no_frame_waits_for_a_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = striped(tmp_path / "loop.mp4", 200)
+    counted = 0
+    real = LoopReader._decoded
+
+    def counting(self: LoopReader, start: int, end: int) -> Iterator[tuple[int, object]]:
+        nonlocal counted
+        for item in real(self, start, end):
+            counted += 1
+            yield item
+
+    monkeypatch.setattr(LoopReader, "_decoded", counting)
+    with LoopReader(path, mirrored=True) as loop:
+        for _ in range(loop.count):
+            before = counted
+            next(loop)
+            assert counted - before <= 2
+
+
+def test_key_frames_elsewhere(tmp_path: Path) -> None:
+    """A loop that somebody else wrote, with key frames at other places, plays the same."""
+    path = write_video(
+        tmp_path / "a.mp4", [i420_to_bgr(stripe(i)) for i in range(70)], 25, options={"g": "9", "bf": "2"}
+    )
+    order = [*range(70), *range(68, 0, -1)]
+    with LoopReader(path, mirrored=True) as loop:
+        assert [number(next(loop)) for _ in range(loop.count + 1)] == [*order, 0]
+        loop.seek(100)
+        assert number(next(loop)) == order[100]
 
 
 def test_what_is_kept_is_close_to_what_came(tmp_path: Path) -> None:
@@ -105,12 +191,18 @@ def test_damaged(tmp_path: Path) -> None:
         LoopReader(path)
 
 
-def test_a_loop_that_ends_too_early(tmp_path: Path) -> None:
-    path = tmp_path / "loop.mp4"
-    make(path, list(range(22)))  # played back and forth, and so with its index in front
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_loop_that_ends_too_early(tmp_path: Path, mirrored: bool) -> None:
+    path = write_video(tmp_path / "loop.mp4", [scene(i) for i in range(22)], 25, container=FAST)
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
     path.write_bytes(data[: len(data) * 2 // 3])
-    with LoopReader(path) as loop, pytest.raises(AvatarError):
-        for _ in range(loop.count + 1):
-            next(loop)
+    for start in (0, 30) if mirrored else (0,):
+        with LoopReader(path, start, mirrored=mirrored) as loop, pytest.raises(AvatarError):
+            for _ in range(loop.count + 1):
+                next(loop)
+
+
+def test_two_frames_do_not_go_there_and_back(tmp_path: Path) -> None:
+    with pytest.raises(AvatarError):
+        LoopReader(striped(tmp_path / "loop.mp4", 2), mirrored=True)

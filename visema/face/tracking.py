@@ -171,6 +171,8 @@ def track_face(frames: Iterable[Image], fps: float = 25.0, ends: Ends = "wrap") 
 
 def find_faces(image: Image) -> list[FloatArray]:
     """Every face of a picture (BGR), (478, 3) each, the largest first; small ones only where there is no larger."""
+    if image.size == 0:  # a picture one pixel wide, cropped to an even width
+        return []
     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
     with MediaPipeLandmarker() as mesh:
         faces = mesh.find_rgb(rgb)
@@ -182,13 +184,11 @@ def find_faces(image: Image) -> list[FloatArray]:
     return distinct(faces)
 
 
-def mirrored(tracking: Tracking) -> Tracking:
+def mirrored(track: FaceTrack) -> FaceTrack:
     """The track of frames played forward and then backward, the turning frames once."""
     back = slice(-2, 0, -1)
-    return Tracking(
-        np.concatenate([tracking.landmarks, tracking.landmarks[back]]),
-        np.concatenate([tracking.found, tracking.found[back]]),
-        tracking.faces,
+    return FaceTrack(
+        np.concatenate([track.landmarks, track.landmarks[back]]), np.concatenate([track.found, track.found[back]])
     )
 
 

@@ -137,7 +137,7 @@ def _video(request: dict[str, Any], send: Send) -> None:
     if writer.count == 0:
         raise MediaError(f"{Path(request['path']).name} has no pictures in it.", "Check that it plays elsewhere.")
     send(FACTS, json.dumps({"mirrored": writer.seam_shows()}).encode())
-    writer.close_seamless()
+    writer.close()
 
 
 def _loop(request: dict[str, Any], send: Send) -> None:

@@ -162,7 +162,8 @@ class VideoChild(Child):
 
     Attributes:
         fps, size, expected, notes: From the header, once `frames` has begun.
-        mirrored: Whether the frames are appended backward, so that the loop has 2 n - 2; known after `frames`.
+        mirrored: Whether the end does not join the beginning, so that the loop goes there and back; known after
+            `frames`.
     """
 
     def __init__(self, path: Path, out: Path, seconds: float, longest: int = LONGEST_SIDE) -> None:

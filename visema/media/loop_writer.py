@@ -1,24 +1,21 @@
-"""`LoopWriter`: writes the loop video of an avatar, and makes it seamless."""
+"""`LoopWriter`: writes the loop video of an avatar, and says whether its end joins its beginning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import av
 import cv2
 import numpy as np
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from visema.media.encode import add_h264, i420_frame
+from visema.media.loop import KEYINT
 from visema.types import I420, Image
 
-#: Frames between key frames: what a seek decodes at most, and what playing backward holds in memory.
-KEYINT = 25
 #: x264's fastest preset at a constant quantiser costs 2.8 ms CPU on a real 1280 x 720 frame, and 0.8 to decode,
 #: at 48.9 dB; CRF 18 costs 3.2 and 1.1 (50.7 dB), `veryfast` 10 and 1.6. It has no B-frames either, so packets are in
 #: the order of the pictures.
@@ -69,26 +66,6 @@ class LoopWriter:
             return False
         return _difference(self._first, self._previous) > float(np.percentile(self._steps, SEAM_PERCENTILE))
 
-    def close_seamless(self) -> bool:
-        """Finish the file; where the seam would show, the frames are appended backward.
-
-        Returns:
-            Whether they were; the loop then has 2 n - 2 frames.
-        """
-        self.close()
-        if not self.seam_shows():
-            return False
-        forward, backward = self.path.with_suffix(".forward"), self.path.with_suffix(".backward")
-        self.path.replace(forward)
-        with LoopWriter(backward, self.size, self.fps) as back:
-            for index, frame in backward_frames(forward, self.fps):
-                if 0 < index < self.count - 1:
-                    back.write(frame)
-        _join([forward, backward], self.path, self.fps)
-        forward.unlink()
-        backward.unlink()
-        return True
-
     def __enter__(self) -> LoopWriter:
         return self
 
@@ -106,57 +83,6 @@ class LoopWriter:
         if self._previous is not None:
             self._steps.append(_difference(small, self._previous))
         self._previous = small
-
-
-def backward_frames(path: Path, fps: Fraction) -> Iterator[tuple[int, I420]]:
-    """Index and picture of every frame of a loop video from the last to the first, one group of pictures in memory."""
-    with av.open(str(path.absolute()), "r") as box:
-        stream = box.streams.video[0]
-        stream.thread_type = "AUTO"
-        assert stream.time_base is not None
-        step = 1 / fps / stream.time_base
-        keys = [round(p.pts / step) for p in box.demux(stream) if p.is_keyframe and p.pts is not None]
-        end = stream.frames
-        for start in reversed(keys):
-            yield from reversed(_group(box, stream, start, end, step))
-            end = start
-
-
-def _group(box: InputContainer, stream: VideoStream, start: int, end: int, step: Fraction) -> list[tuple[int, I420]]:
-    box.seek(round(start * step), stream=stream)
-    group: list[tuple[int, I420]] = []
-    for frame in box.decode(stream):
-        index = round((frame.pts or 0) / step)
-        if index >= end:
-            break
-        if index >= start:
-            group.append((index, cast(I420, frame.to_ndarray())))
-    return group
-
-
-def _join(parts: list[Path], target: Path, fps: Fraction) -> None:
-    """Put videos of one encoder's settings one after the other, without encoding them again."""
-    with av.open(str(target.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as out:
-        stream: VideoStream | None = None
-        count = 0
-        for part in parts:
-            with av.open(str(part.absolute()), "r") as box:
-                source = box.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(source)
-                    header = source.codec_context.extradata
-                elif source.codec_context.extradata != header:
-                    raise ValueError("parts of a loop were encoded with different settings")
-                assert source.time_base is not None
-                step = 1 / fps / source.time_base
-                for packet in box.demux(source):
-                    if packet.size == 0:
-                        continue
-                    packet.pts = packet.dts = round(count * step)
-                    packet.duration = round(step)
-                    packet.stream = stream
-                    out.mux(packet)
-                    count += 1
 
 
 def _difference(a: Image, b: Image) -> float:
