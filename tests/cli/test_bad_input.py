@@ -32,6 +32,8 @@ def make_files(folder: Path) -> None:
     (folder / "dir.mp4").mkdir()
     cv2.imwrite(str(folder / "noface.jpg"), rng.integers(0, 255, (240, 320, 3), np.uint8))
     cv2.imwrite(str(folder / "grey.png"), np.full((300, 300, 3), 127, np.uint8))
+    (folder / "text.jpg").write_text("this is no photo\n")
+    cv2.imwrite(str(folder / "pixel.png"), np.zeros((1, 1, 3), np.uint8))
     whole = (ROOT / "assets" / "presenter.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "notreally.wav").write_bytes(b"RIFF")
@@ -56,6 +58,8 @@ TABLE = [
     (("--video", "folder", *SAVE), "folder"),
     (("--video", "noface.jpg", *SAVE), "face"),
     (("--video", "grey.png", *SAVE), "face"),
+    (("--video", "pixel.png", *SAVE), "face"),
+    (("--video", "text.jpg", *SAVE), "not a picture"),
     (("--engine", "nosuch", *SAVE), "nosuch"),
     (("--frame", "999999", "--setup"), "frame"),
     (("--voice", "espeak:xx-nowhere", *SAVE), "voice"),
@@ -88,6 +92,7 @@ TABLE = [
     (("--fps", "0", *SAVE), "frame rate"),
     (("--nosuch",), "--nosuch"),
     (("--ui", *SAVE), "--ui"),
+    (("--headless", "--port", "7000"), "--ui"),
     (("--list-voices", "xx"), "xx"),
 ]
 

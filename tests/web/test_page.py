@@ -209,6 +209,11 @@ def test_it_speaks_russian_to_a_russian_browser(visit: Callable[..., Any]) -> No
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_cut_off_at_this_width(visit: Callable[..., Any], width: int) -> None:
     page = visit(width=width, height=780)
+    page.wait_for_selector(".cards > *")
+    page.evaluate(
+        "() => { const all = document.querySelector('.cards');"
+        " for (let i = 0; i < 30; i++) all.append(all.children[0].cloneNode(true)); }"
+    )
     for panel in ("#manner", "#setup", "#manage"):
         page.click(f"{panel} .label-wrap")
     page.wait_for_timeout(300)

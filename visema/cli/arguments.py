@@ -14,6 +14,7 @@ from visema.errors import InputError
 DEFAULT_VIDEO = "Video04.mp4"
 DEFAULT_TEXT = "Hello, this is your avatar speaking."
 DEFAULT_VOICE = "en-US-JennyNeural"
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 #: Neither engines nor listeners follow further than this.
 RATE_RANGE, PITCH_RANGE, VOLUME_RANGE = (0.25, 4.0), (-24.0, 24.0), (0.0, 4.0)
 WORDS = {"slow": 0.75, "normal": 1.0, "fast": 1.3, "quiet": 0.5, "loud": 1.5}
@@ -155,7 +156,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--language",
         metavar="TAG",
         default="",
-        help="language of --audio, such as en or de (default: the voice's language, en)",
+        help="language of --audio, such as en or de (default: en)",
     )
     add(
         "--pronounce",
@@ -201,8 +202,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("page").add_argument
     add("--ui", action="store_true", help="open the page")
-    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
-    add("--port", default=7860, type=_port, help="port to listen on; 0 takes a free one (default: 7860)")
+    add("--host", default=DEFAULT_HOST, help="address to listen on (default: 127.0.0.1, this machine only)")
+    add("--port", default=DEFAULT_PORT, type=_port, help="port to listen on; 0 takes a free one (default: 7860)")
     add("--headless", action="store_true", help="do not open a browser")
 
     add = parser.add_argument_group("live view").add_argument

@@ -17,7 +17,7 @@ from importlib import import_module, metadata, util
 from pathlib import Path
 
 from visema.errors import VisemaError
-from visema.paths import ASSETS, cache_dir
+from visema.paths import ASSETS, cache_dir, explain_os_error
 
 #: The network may take this long; what takes longer is as good as absent.
 NETWORK_S = 5.0
@@ -246,6 +246,8 @@ def _cache() -> str:
     try:
         with tempfile.TemporaryFile(dir=folder):
             size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    except OSError as e:
+        raise explain_os_error(e, folder) from e
     finally:
         if made:
             folder.rmdir()

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visema.cli.arguments import DEFAULT_VOICE, Options
+from visema.cli.arguments import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_VOICE, Options
 from visema.cli.progress import progress_bar
 from visema.errors import InputError
 from visema.paths import ASSETS
@@ -38,6 +38,10 @@ def run(options: Options) -> int:
         return open_page(options)
     if options.setup:
         return set_up(options)
+    if options.headless or (options.host, options.port) != (DEFAULT_HOST, DEFAULT_PORT):
+        raise InputError(
+            "--host, --port and --headless belong to the page.", "Add --ui to open it, or leave them out."
+        )
     from visema.cli.speech import speak_and_show
 
     return speak_and_show(options)

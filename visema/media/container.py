@@ -37,6 +37,13 @@ _OPTIONS = {
     "max_streams": str(MAX_STREAMS),
 }
 
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+_UNREADABLE = {
+    "picture": "Use a JPEG, PNG or WebP picture.",
+    "video": "Check that it plays elsewhere, or convert it to mp4.",
+    "recording": "Check that it plays elsewhere, or convert it to wav.",
+}
+
 
 def check_file(path: Path, what: str = "file") -> None:
     """Refuse what cannot be media before any decoder sees it.
@@ -112,9 +119,10 @@ def media_errors(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, MemoryError) as e:
+        # A photo that does not begin as one is tried as a video; its name says what was meant.
+        meant = "picture" if what == "video" and path.suffix.lower() in _PICTURES else what
         raise MediaError(
-            f"{path.name} is not a {what} that can be read, or it is damaged ({_reason(e)}).",
-            f"Check that it plays elsewhere, or convert it to {'mp4' if what == 'video' else 'wav'}.",
+            f"{path.name} is not a {meant} that can be read, or it is damaged ({_reason(e)}).", _UNREADABLE[meant]
         ) from e
 
 
