@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visema.face.track import FaceTrack
 from visema.mouth.engine import Rig
@@ -27,7 +30,7 @@ from visema.mouth.warp.field import CoarseMaps
 from visema.mouth.warp.interior import Interior
 from visema.mouth.warp.lips import N_COLUMNS
 from visema.mouth.warp.material import build_material, choose_vertices
-from visema.mouth.warp.points import step
+from visema.mouth.warp.points import Floats, step
 from visema.mouth.warp.raster import blur, combine, fill_between, mix, unit_share
 from visema.mouth.warp.rig import learn_face, pack, unpack
 from visema.mouth.warp.sampling import around, warp_region
@@ -46,6 +49,17 @@ OPEN_MARGIN = 0.003
 _BORDERS = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
 #: Share of the lip margin along the lip line: none at the corners.
 _ALONG = np.clip(1 - np.abs(np.linspace(-1, 1, N_COLUMNS)) ** 6, 0, 1).astype(np.float32)
+
+
+class _Mesh(NamedTuple):
+    """What moves the mesh's vertices: `Material`, for them instead of the grid; of each side what has two."""
+
+    x: Floats
+    along: Floats
+    lower: NDArray[np.bool_]
+    fields: tuple[Floats, ...]
+    closing: tuple[Floats, ...]
+    sealing: tuple[Floats, ...]
 
 
 class WarpEngine:
@@ -112,22 +126,33 @@ class WarpEngine:
         Returns:
             (478, 2) pixels of the loop's frame.
         """
-        frame, lips = self._frames.frame(index), self._face.lips
+        frame, mesh = self._frames.frame(index), self._mesh
         motion = self._motion(frame, pose)
         weights = motion.weights + frame.rest_weights
-        x, y = lips.points[:, 0], lips.points[:, 1]
-        left = 0.0 if frame.left_open is None else np.interp(x, self._material.x, frame.left_open)
-        slope = pitch_slope(self._face.rotations)
+        left = 0.0 if frame.left_open is None else np.interp(mesh.x, self._material.x, frame.left_open)
         moved = []
-        for side in SIDES:
-            field = np.tensordot(weights, displacement_fields(x, y, side, lips, slope), 1)
-            field[:, 1] += left * closing_share(x, y, side, lips)
-            field[:, 1] += motion.sealing(along_lips(x, lips)) * sealing_share(x, y, side, lips)
+        for fields, closing, sealing in zip(mesh.fields, mesh.closing, mesh.sealing, strict=True):
+            field = np.tensordot(weights, fields, 1)
+            field[:, 1] += left * closing
+            field[:, 1] += motion.sealing(mesh.along) * sealing
             moved.append(field)
-        lower = choose_vertices(lips, self._face.rotations)[1]
-        lower = np.r_[lower, np.zeros(len(x) - len(lower), bool)]
-        shift = np.where(lower[:, None], moved[1], moved[0]) @ frame.matrix.T
+        shift = np.where(mesh.lower[:, None], moved[1], moved[0]) @ frame.matrix.T
         return np.asarray(self._frames.landmarks(index)[:, :2] + shift, np.float32)
+
+    @cached_property
+    def _mesh(self) -> _Mesh:
+        lips = self._face.lips
+        x, y = lips.points[:, 0], lips.points[:, 1]
+        slope = pitch_slope(self._face.rotations)
+        lower = choose_vertices(lips, self._face.rotations)[1]
+        return _Mesh(
+            x=x,
+            along=along_lips(x, lips),
+            lower=np.r_[lower, np.zeros(len(x) - len(lower), bool)],
+            fields=tuple(displacement_fields(x, y, side, lips, slope) for side in SIDES),
+            closing=tuple(closing_share(x, y, side, lips) for side in SIDES),
+            sealing=tuple(sealing_share(x, y, side, lips) for side in SIDES),
+        )
 
     def _motion(self, frame: BaseFrame, pose: FloatArray) -> Motion:
         return motion_of(pose, self._face.jaw_gain, frame.width, float(frame.rest_weights[NARROW]))
