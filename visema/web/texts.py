@@ -30,16 +30,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "status_stopped": ("Stopped.", "Остановлено."),
     "status_muted": (
         "Your browser kept the sound back. Click the page once and press Speak again.",
-        "Браузер не включил звук. Щёлкните по странице и нажмите «Сказать» ещё раз.",
+        "Браузер не включил звук. Щёлкните в любом месте страницы и снова нажмите «Сказать».",
     ),
     "status_no_text": ("There is nothing to say yet: type a text first.", "Пока нечего сказать: введите текст."),
     "status_too_long": (
         "This text has {length} characters and the page takes {limit}. For longer ones use "
         "`video.py --text @file.txt --save out.mp4`.",
-        "В тексте {length} знаков, а страница принимает {limit}. Для более длинных есть "
+        "В тексте {length} знаков, а страница принимает {limit}. Для более длинных текстов есть команда "
         "`video.py --text @file.txt --save out.mp4`.",
     ),
-    "status_setting": ("“{name}” must be from {low} to {high}.", "«{name}»: нужно число от {low} до {high}."),
+    "status_setting": ("“{name}” must be from {low} to {high}.", "«{name}»: нужно значение от {low} до {high}."),
     "lost": ("The connection was lost. Trying again…", "Связь прервалась. Пробуем снова…"),
     # Words and voice.
     "text": ("Text", "Текст"),
@@ -59,8 +59,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cloud_notice": (
         "This voice is a cloud voice: your text goes to Microsoft’s service. If the service cannot be reached, "
         "a voice of this machine speaks instead, and you are told.",
-        "Это облачный голос: текст отправляется в службу Microsoft. Если служба недоступна, говорит голос "
-        "этого компьютера, и вы об этом узнаете.",
+        "Это облачный голос: текст отправляется в службу Microsoft. Если она недоступна, заговорит голос "
+        "этого компьютера, и вы увидите предупреждение.",
     ),
     "local_notice": (
         "This voice speaks on this machine; your text stays here.",
@@ -82,12 +82,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "setup_help": (
         "One face, looking at the camera, mouth closed. A photo comes alive by itself; a video of 5 to 30 seconds "
         "keeps its own motion. Use only pictures of people who agreed to it.",
-        "Одно лицо, взгляд в камеру, рот закрыт. Фото оживает само; видео на 5–30 секунд сохраняет свои движения. "
-        "Используйте только снимки людей, которые на это согласны.",
+        "Одно лицо, взгляд в камеру, рот закрыт. Фото оживёт само; видео длиной 5–30 секунд сохранит свои движения. "
+        "Используйте только изображения людей, которые на это согласны.",
     ),
     "source": ("Video or photo", "Видео или фото"),
     "name": ("Name", "Имя"),
-    "name_placeholder": ("as you like", "любое"),
+    "name_placeholder": ("as you like", "любое, по желанию"),
     "frame": ("Reference frame (of a video)", "Опорный кадр (для видео)"),
     "frame_middle": ("Middle", "Средний"),
     "frame_auto": ("Best closed mouth", "Лучший с закрытым ртом"),
@@ -95,19 +95,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "frame_index": ("Frame number", "Номер кадра"),
     "make": ("Make the avatar", "Создать аватар"),
     "making": ("Making the avatar…", "Создаём аватар…"),
-    "made": ("“{name}” is ready and on stage, after {took} s.", "Аватар «{name}» готов и на сцене, за {took} с."),
+    "made": (
+        "“{name}” is ready and on stage, after {took} s.",
+        "Аватар «{name}» готов и уже на сцене: понадобилось {took} с.",
+    ),
     "sheet_alt": (
         "The 22 mouth shapes and the blink of “{name}”",
-        "22 формы рта и моргание аватара «{name}»",
+        "22 положения губ и моргание аватара «{name}»",
     ),
     "no_source": ("Choose a video or a photo first.", "Сначала выберите видео или фото."),
     # The gallery.
     "gallery": ("Avatars", "Аватары"),
     "manage": ("Manage avatars", "Управление аватарами"),
-    "manage_help": ("For the avatar on stage: “{name}”", "Для аватара на сцене: «{name}»"),
+    "manage_help": ("For the avatar on stage: “{name}”", "Действия с аватаром на сцене: «{name}»"),
     "new_name": ("New name", "Новое имя"),
     "rename": ("Rename", "Переименовать"),
-    "renamed": ("Renamed to “{name}”.", "Новое имя: «{name}»."),
+    "renamed": ("Renamed to “{name}”.", "Теперь аватар называется «{name}»."),
     "delete": ("Delete…", "Удалить…"),
     "delete_ask": (
         "Delete “{name}” for good? Export it first if you may want it back.",
