@@ -35,15 +35,10 @@ SOCKET_OPTIONS: Final[dict[str, Any]] = {
 
 
 def make_theatre(house: House, options: LiveOptions) -> Theatre:
-    """The stages of a server, and its first avatar's loop made in the background."""
+    """The stages of a server. An avatar's loop is made when somebody first watches it live."""
     crew = Crew(speak=speaker(offline=house.offline), seats=Seats(options.seats))
     theatre = Theatre(house.avatar, lambda: house.first, house.cache / "live", crew, options)
-
-    def warm() -> None:
-        crew.warm()
-        theatre.loop()
-
-    threading.Thread(target=warm, name="live-warm", daemon=True).start()
+    threading.Thread(target=crew.warm, name="live-warm", daemon=True).start()
     return theatre
 
 
