@@ -12,7 +12,7 @@ import pytest
 
 from tests.media.make import encoded, scene, with_exif
 from visema.errors import MediaError
-from visema.media.image import limit_size, read_header, read_image
+from visema.media.image import limit_size, read_header, read_image, write_pngs
 
 UPRIGHT = scene(3)
 
@@ -141,6 +141,26 @@ def test_missing_and_folder(tmp_path: Path) -> None:
         read_image(tmp_path / "none.png")
     with pytest.raises(MediaError, match="not a file"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("longest", "size"),
+    [(0, (300, 400)), (201, (300, 400)), (150, (150, 200)), (100, (75, 100)), (99, (75, 100)), (30, (38, 50))],
+)
+def test_large_jpegs_come_smaller_the_right_way_up(longest: int, size: tuple[int, int]) -> None:
+    stored = np.ascontiguousarray(np.rot90(cv2.resize(UPRIGHT, (400, 300), interpolation=cv2.INTER_NEAREST), 1))
+    read = read_image(with_exif(encoded(stored, ".jpg"), 6), longest)
+    assert read.shape == (*size, 3)
+    assert off(read, cv2.resize(UPRIGHT, read.shape[1::-1], interpolation=cv2.INTER_AREA)) < 6
+    assert read_image(encoded(stored, ".png"), longest).shape == (400, 300, 3)
+
+
+def test_pngs_are_written(tmp_path: Path) -> None:
+    pictures = {tmp_path / f"Ф {i}.png": np.full((9, 8, 3), i, np.uint8) for i in range(7)}
+    write_pngs(pictures)
+    assert all(np.array_equal(read_image(path), picture) for path, picture in pictures.items())
+    with pytest.raises(OSError, match="No such file"):
+        write_pngs({tmp_path / "none" / "a.png": UPRIGHT})
 
 
 def test_limit_size() -> None:

@@ -23,6 +23,11 @@ class Landmarker(Protocol):
         ...
 
 
+def load_model() -> None:
+    """Import what `MediaPipeLandmarker` needs, so that the first one is made at once; takes about a second."""
+    import mediapipe.python.solutions.face_mesh  # noqa: F401
+
+
 class MediaPipeLandmarker:
     """The face mesh of the ``mediapipe`` wheel, with irises.
 

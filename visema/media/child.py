@@ -105,7 +105,8 @@ Send = Callable[[bytes, "bytes | memoryview"], None]
 def _picture(request: dict[str, Any], send: Send) -> None:
     from visema.media.image import limit_size, read_image
 
-    image = limit_size(read_image(Path(request["path"])), int(request["longest"]))
+    longest = int(request["longest"])
+    image = limit_size(read_image(Path(request["path"]), longest), longest)
     send(FACTS, json.dumps({"shape": image.shape}).encode())
     send(DATA, image.reshape(-1).data)
 
