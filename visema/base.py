@@ -20,6 +20,7 @@ from visema.face.track import FaceTrack
 from visema.media.colour import bgr_to_i420, i420_to_bgr
 from visema.media.guard import Child, VideoChild, photo_of
 from visema.media.image import limit_size
+from visema.mouth.engine import Loop, MakesLoops
 from visema.types import I420, Image
 
 if TYPE_CHECKING:
@@ -145,8 +146,10 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
 
 
 @contextmanager
-def photo_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterator[Base]:
-    """Make the loop of a photo; the loop file is complete when the block ends.
+def photo_base(
+    path: Path, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None
+) -> Iterator[Base]:
+    """Make the loop of a photo, by ``maker`` where one is given; the loop file is complete when the block ends.
 
     Raises:
         MediaError: The photo cannot be used.
@@ -158,7 +161,7 @@ def photo_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
         import visema.face.tracking  # noqa: F401
 
         image = photo_of(child)
-    with _still_base(image, loop, frame, progress) as base:
+    with _still_base(image, loop, frame, progress, maker) as base:
         yield base
 
 
@@ -202,7 +205,9 @@ def _tracked(child: VideoChild, tracking: Tracking, samples: FrameSamples, frame
 
 
 @contextmanager
-def _still_base(image: Image, loop: Path, frame: str, progress: Progress) -> Iterator[Base]:
+def _still_base(
+    image: Image, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None
+) -> Iterator[Base]:
     """The base of one picture, whose loop is made by moving it."""
     from visema.face.diagnose import refuse_unusable
     from visema.face.pose import fit_poses
@@ -216,7 +221,12 @@ def _still_base(image: Image, loop: Path, frame: str, progress: Progress) -> Ite
     pose = fit_poses(faces[0][None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
     longest = np.clip(max(image.shape) * PLENTY_U / float(pose.scale[0]), LONGEST_PHOTO, LARGEST_PHOTO)
-    made = make_loop(image, faces[0], fps=float(PHOTO_FPS), max_side=round(float(longest)))
+    rate, side = float(PHOTO_FPS), round(float(longest))
+    made: Loop
+    if maker is None:
+        made = make_loop(image, faces[0], fps=rate, max_side=side)
+    else:
+        made = maker.make_loop(image, faces[0], fps=rate, max_side=side, progress=progress)
     count = len(made)
     reference = int(frame) if frame.isdecimal() else 0
     if reference >= count:

@@ -9,6 +9,7 @@ import shutil
 import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
@@ -21,7 +22,8 @@ from visema.errors import AvatarError, InputError, MediaError
 from visema.locking import file_lock
 from visema.media.container import check_file
 from visema.media.image import read_header
-from visema.mouth.engine import EMBEDDED, mouth_engine
+from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, Wishes, mouth_engine
+from visema.neural.store import WeightsError
 from visema.paths import atomic_folder, cache_dir, explain_os_error
 from visema.types import Image
 
@@ -66,7 +68,7 @@ def prepare_avatar(
     source = Path(source)
     frame = _checked_frame(str(frame))
     chosen = EMBEDDED if engine == "auto" else engine
-    mouth_engine(chosen)
+    kind = mouth_engine(chosen)
     check_file(source, "video or photo")
     digest = _digest(source)
     avatar_id = make_id(source.name, digest, chosen, frame, size)
@@ -74,6 +76,14 @@ def prepare_avatar(
     folder = cache / avatar_id
     if not force and (found := _cached(folder, name, log.debug)):
         return found
+    if isinstance(kind, NeedsWeights):
+        try:
+            kind.ready(size)
+        except WeightsError as e:
+            log.error("%s", e)
+            return _embedded_instead(
+                prepare_avatar(source, frame=frame, name=name, force=force, progress=progress), chosen
+            )
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -83,7 +93,7 @@ def prepare_avatar(
             return found
         _sweep(folder)
         with atomic_folder(folder) as temporary:
-            _make(source, digest, avatar_id, clean_name(name), chosen, frame, temporary, progress or _silent)
+            _make(source, digest, avatar_id, clean_name(name), chosen, frame, size, temporary, progress or _silent)
         return Avatar.load(folder)
 
 
@@ -115,6 +125,7 @@ def _make(
     name: str,
     engine: str,
     frame: str,
+    size: int,
     folder: Path,
     progress: Progress,
 ) -> None:
@@ -124,11 +135,14 @@ def _make(
     from visema.mouth.sheet import contact_sheet
 
     mouth = mouth_engine(engine)
-    with _base(source, folder / LOOP, frame, progress) as base:
+    with _base(source, folder / LOOP, frame, progress, mouth) as base:
         picture = base.frames[base.reference]
         looked_at = base.frames if base.kind == "video" else {0: picture}
         notes = diagnose(base.measured, base.size, base.kind, base.faces, looked_at)
-        rig = mouth.prepare(base.frames, base.track)
+        if isinstance(mouth, LearnsByDrawing):
+            rig = mouth.learn(base.frames, base.track, Wishes(base.reference, size, progress))
+        else:
+            rig = mouth.prepare(base.frames, base.track)
         landmarks = base.track.landmarks[base.reference]
         library = write_library(
             folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
@@ -154,10 +168,19 @@ def _make(
     avatar.save(folder)
 
 
-def _base(source: Path, loop: Path, frame: str, progress: Progress) -> AbstractContextManager[Base]:
+def _base(
+    source: Path, loop: Path, frame: str, progress: Progress, mouth: type[MouthEngine]
+) -> AbstractContextManager[Base]:
     """A photo's or a video's base, by what the file's first bytes say."""
-    maker = photo_base if looks_like_picture(source) else video_base
-    return maker(source, loop, frame, progress)
+    if looks_like_picture(source):
+        return photo_base(source, loop, frame, progress, mouth if isinstance(mouth, MakesLoops) else None)
+    return video_base(source, loop, frame, progress)
+
+
+def _embedded_instead(avatar: Avatar, engine: str) -> Avatar:
+    """The avatar with a note of the engine that it was to have."""
+    note = f"The weights of the engine '{engine}' cannot be used, so the embedded one draws the mouth."
+    return replace(avatar, notes=(*avatar.notes, note))
 
 
 def looks_like_picture(path: Path) -> bool:

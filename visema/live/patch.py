@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from visema.live.loop_file import BLOCK, LoopFile, Window, jpeg
+from visema.mouth.engine import draw_mouth
+from visema.mouth.heard import Heard
 from visema.types import Box, FloatArray, Image
 
 if TYPE_CHECKING:
@@ -81,8 +83,8 @@ class PatchMaker:
         self._lock = threading.Lock()
         self._engines: list[MouthEngine] = []
 
-    def draw(self, index: int, pose: FloatArray) -> Patch | None:
-        """The mouth ``pose`` on loop frame ``index``; None where that looks as the loop does."""
+    def draw(self, index: int, pose: FloatArray, heard: Heard | None = None) -> Patch | None:
+        """The mouth ``pose``, or what is heard, on loop frame ``index``; None where that looks as the loop does."""
         window = self._loop.window(index)
         if window is None:
             return None
@@ -90,7 +92,7 @@ class PatchMaker:
             engine = self._engines.pop() if self._engines else None
         engine = engine or self._loop.avatar.mouth()
         try:
-            drawn = engine.draw(window.source, self._loop.source_index(index), pose)
+            drawn = draw_mouth(engine, window.source, self._loop.source_index(index), pose, heard)
         finally:
             with self._lock:
                 self._engines.append(engine)

@@ -465,7 +465,7 @@ class Stage:
 
     def _draw(self, job: Job) -> None:
         began = time.monotonic()
-        patch = self._maker.draw(job.frame % self.loop.count, job.pose)
+        patch = self._maker.draw(job.frame % self.loop.count, job.pose, job.heard)
         metrics = self._crew.metrics
         metrics.observe("draw_seconds", time.monotonic() - began)
         with self._lock:

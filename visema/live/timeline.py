@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final, NamedTuple
 
 from visema.live.fan import Fan
 from visema.live.loop_file import LoopFile
-from visema.live.messages import Cut, Picture
+from visema.live.messages import RATE, Cut, Picture
 from visema.live.mouth_line import MouthLine
 from visema.live.patch import Patch
 from visema.live.take import Take
+from visema.mouth.heard import Heard
 from visema.speech.types import Span, Speech
 from visema.types import FloatArray, Samples
 
@@ -35,6 +37,7 @@ class Job(NamedTuple):
     frame: int
     pose: FloatArray
     epoch: int
+    heard: Heard | None = None
 
 
 class Timeline:
@@ -61,6 +64,7 @@ class Timeline:
         self._next = 0  # frame
         self._bare = True  # the last picture sent was the bare loop
         self._free_from = 0.0  # media time at which the last sound ends
+        self._sounds: deque[tuple[float, Samples]] = deque()  # what pictures may be drawn from, with its media time
 
     def put(self, speech: Speech, samples: Samples, now: float, lead: float) -> tuple[float, tuple[Span, ...]]:
         """Put a speech after what is there, or ``lead`` from now where nothing is sounding.
@@ -81,6 +85,7 @@ class Timeline:
             take = self._take = Take(self._takes, max(now + lead, self._free_from), self.epoch)
         start = take.end
         take.append(samples)
+        self._sounds.append((start, samples))
         self._free_from = take.end
         undrawn = max(self._next, math.floor(now * self.fps) + 1)
         visemes = self._mouth.add(speech, start, undrawn)
@@ -135,10 +140,21 @@ class Timeline:
             pose = self._mouth.pose(frame) if frame < self._mouth.end else None
             if pose is not None:
                 self._next += 1
-                return Job(frame, pose, self.epoch)
+                return Job(frame, pose, self.epoch, self._heard(frame))
             self._send_bare(frame, now)
             self._next += 1
         return None
+
+    def _heard(self, frame: int) -> Heard | None:
+        """What is heard while a picture is seen; those of before it are let go."""
+        t = frame / self.fps
+        while self._sounds and self._sounds[0][0] + len(self._sounds[0][1]) / RATE < t:
+            self._sounds.popleft()
+        if not self._sounds or self._sounds[0][0] > t:
+            return None
+        start, samples = self._sounds[0]
+        first = math.ceil(start * self.fps)
+        return Heard(samples, RATE, max(0, frame - first), self.fps, first / self.fps - start, live=True)
 
     def deliver(self, job: Job, patch: Patch | None, now: float) -> bool:
         """Send what was drawn, unless a cut has made it void; False when it came too late to be seen in time."""
@@ -180,6 +196,7 @@ class Timeline:
         frame = math.floor((now + CUT_LEAD_S) * self.fps) + 1
         self.epoch += 1
         self._take = None
+        self._sounds.clear()
         self._mouth.cut(frame)
         self._next = frame
         self._free_from = now

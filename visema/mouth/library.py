@@ -64,6 +64,13 @@ class Library:
     blink: tuple[Image, Box] | None
 
 
+@runtime_checkable
+class HasLibrary(Protocol):
+    """An engine that was made of a library on the reference frame."""
+
+    library: Library
+
+
 def picture_name(name: str) -> str:
     """File of a viseme's picture, or of the blink's."""
     return f"mouth_vid_{name}.png"
@@ -95,7 +102,8 @@ def draw_library(engine: MouthEngine, frame: Image, index: int, landmarks: Float
     return Library(size, box, mouth_fractions(points, size), points, pictures, mouths, None)
 
 
-def _eye_box(points: FloatArray, frame: Image) -> Box:
+def eye_box(points: FloatArray, frame: Image) -> Box:
+    """Both eyes with their lids, of (68, 2) points, within the frame."""
     low, high = points[EYES].min(0), points[EYES].max(0)
     margin = 0.22 * (high[0] - low[0])
     x0, y0 = np.maximum(low - margin, 0).astype(int)
@@ -125,13 +133,14 @@ def write_library(
         FaceError: The frame shows no face to draw on.
         OutputError: The folder cannot be written.
     """
-    library = draw_library(engine, frame, index, landmarks)
-    if blink is None:
-        from visema.portrait.blink import closed_eyes
+    library = engine.library if isinstance(engine, HasLibrary) else draw_library(engine, frame, index, landmarks)
+    if library.blink is None:
+        if blink is None:
+            from visema.portrait.blink import closed_eyes
 
-        blink = closed_eyes(frame, landmarks)
-    eyes = _eye_box(library.points, frame)
-    library = replace(library, blink=(np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1]), eyes))
+            blink = closed_eyes(frame, landmarks)
+        eyes = eye_box(library.points, frame)
+        library = replace(library, blink=(np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1]), eyes))
     entries = {
         viseme: {"file": picture_name(viseme), "mouth": _rounded(library.mouths[viseme])}
         for viseme in library.pictures

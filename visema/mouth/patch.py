@@ -85,7 +85,7 @@ class PatchEngine:
     name = "patch"
 
     def __init__(self, rig: Rig, track: FaceTrack, size: tuple[int, int]) -> None:
-        library = _unpack(rig)
+        library = unpack(rig)
         self._pictures, self._mouths, self._box = library.pictures, library.mouths, library.box
         width, height = library.frame
         left, top, right, bottom = library.mouth
@@ -218,7 +218,12 @@ def pack(library: Library) -> Rig:
     }
 
 
-def _unpack(rig: Rig) -> Library:
+def unpack(rig: Rig) -> Library:
+    """A library from its arrays, without its blink.
+
+    Raises:
+        AvatarError: They are damaged or of another version.
+    """
     try:
         if int(rig["version"]) != _VERSION:
             raise AvatarError("The avatar's mouth pictures are of another version.", "Prepare the avatar again.")

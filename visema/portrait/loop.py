@@ -99,12 +99,12 @@ def make_loop(
     """
     if landmarks.shape != (N_POINTS, 3) or not np.isfinite(landmarks).all():
         raise FaceError("The face in the photo could not be measured.", "Try a photo that shows the whole face.")
-    photo, landmarks = _bounded(photo, np.asarray(landmarks, np.float32), max_side)
+    photo, landmarks = bounded(photo, np.asarray(landmarks, np.float32), max_side)
     n = max(1, round(seconds * fps))
     return PortraitLoop(photo, landmarks, idle_motion(n, fps, seed), fps)
 
 
-def _bounded(photo: Image, landmarks: FloatArray, max_side: int) -> tuple[Image, FloatArray]:
+def bounded(photo: Image, landmarks: FloatArray, max_side: int) -> tuple[Image, FloatArray]:
     """Photo and landmarks at no more than ``max_side``, with even sides (a last odd row or column is cut)."""
     h, w = photo.shape[:2]
     if max(h, w) > max_side:

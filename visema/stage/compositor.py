@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visema.media.colour import bgr_to_i420, i420_to_bgr
-from visema.mouth.engine import MouthEngine
+from visema.mouth.engine import MouthEngine, draw_mouth
+from visema.mouth.heard import Heard
 from visema.types import I420, Box, FloatArray, Image
 
 #: OpenCV's conversion from I420 takes so many columns at once, and five times as long for each that is left over.
@@ -44,13 +45,14 @@ class Compositor:
         self._engine = avatar.mouth()
         self._width, self._height = avatar.size
 
-    def compose(self, frame: I420, index: int, pose: FloatArray | None) -> Box | None:
+    def compose(self, frame: I420, index: int, pose: FloatArray | None, heard: Heard | None = None) -> Box | None:
         """Draw ``pose`` into ``frame``, in place.
 
         Args:
             frame: (h * 3 // 2, w) uint8, loop frame ``index``.
             index: Which frame of the loop it is.
             pose: (N_FIELDS,) articulation; None leaves the frame as it is.
+            heard: The moment of the speech, for engines that draw from sound.
 
         Returns:
             The pixels that may have changed (edges even), or None when none have.
@@ -62,7 +64,7 @@ class Compositor:
             return None
         planes = region_planes(frame, box, self._width, self._height)
         base = _to_bgr(planes, box)
-        drawn = self._engine.draw(base, index, pose)
+        drawn = draw_mouth(self._engine, base, index, pose, heard)
         before, after = bgr_to_i420(base), bgr_to_i420(drawn)
         # Of more and less one is always 0, so two saturating steps of 8 bits do as well as one of 16, at a quarter.
         more, less = (

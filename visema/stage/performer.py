@@ -18,6 +18,7 @@ import numpy as np
 
 from visema.avatar import Avatar
 from visema.errors import VisemaError
+from visema.mouth.heard import Heard
 from visema.speech.speak import speak
 from visema.speech.types import Speech, SpeechSettings
 from visema.stage.base import BaseLoop, mouth_moves
@@ -386,7 +387,8 @@ class Performer:
             if number != drawn:
                 drawn = number
                 pose = poses[min(number, len(poses) - 1)]
-                self._show(first + number, pose, utterance.number, number / fps)
+                heard = Heard(speech.samples, speech.rate, number, fps, live=True)
+                self._show(first + number, pose, utterance.number, number / fps, heard)
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._closed or utterance.cancelled, max((number + 1) / fps - self._lead - t, 0.001)
@@ -407,10 +409,15 @@ class Performer:
         self._began = time.monotonic() - self._base.position / self.avatar.fps
 
     def _show(
-        self, position: int, pose: FloatArray | None, utterance: int | None = None, audio_time: float | None = None
+        self,
+        position: int,
+        pose: FloatArray | None,
+        utterance: int | None = None,
+        audio_time: float | None = None,
+        heard: Heard | None = None,
     ) -> None:
         index, picture = self._base.frame(position)
-        self._compositor.compose(picture, index, pose)
+        self._compositor.compose(picture, index, pose, heard)
         with self._new_frame:
             number = self._frame.number + 1 if self._frame else 1
             self._frame = LiveFrame(number, index, picture, self.avatar.size, utterance, audio_time)

@@ -15,6 +15,7 @@ import numpy as np
 from visema.avatar import Avatar
 from visema.errors import InputError, OutputError
 from visema.media.encode import Mp4Writer
+from visema.mouth.heard import Heard
 from visema.speech.types import Speech
 from visema.stage.compositor import Compositor
 from visema.stage.framing import Framing, choose_framing
@@ -145,7 +146,7 @@ def render_file(
     began = time.perf_counter()
     with Mp4Writer(out_path, framing.size, fps, speech.rate) as writer:
         written = 0
-        for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing)):
+        for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing, speech)):
             if label:
                 draw_label(frame, framing.size, plan.track.at(number / fps), number / fps)
             end = round((number + 1) / fps * speech.rate)
@@ -167,13 +168,19 @@ def _forget_pages(samples: Samples) -> None:
 
 
 def speaking_frames(
-    avatar: Avatar, curve: ArticulationCurve, fps: float, total: int, framing: Framing | None = None
+    avatar: Avatar,
+    curve: ArticulationCurve,
+    fps: float,
+    total: int,
+    framing: Framing | None = None,
+    speech: Speech | None = None,
 ) -> Iterator[I420]:
     """The first ``total`` pictures of a speech; each may be changed by who takes it."""
     compositor = Compositor(avatar)
     with avatar.open_loop() as loop:
         for number, (index, frame) in enumerate(_resampled(loop, len(avatar.track), avatar.fps / fps, total)):
-            compositor.compose(frame, index, pose_at(curve, number, fps))
+            heard = Heard(speech.samples, speech.rate, number, fps) if speech else None
+            compositor.compose(frame, index, pose_at(curve, number, fps), heard)
             yield framing.apply(frame) if framing else frame
 
 
