@@ -222,9 +222,12 @@ class Player:
 
     async def __aenter__(self) -> Player:
         url = f"ws://127.0.0.1:{self._server.port}/live/ws"
-        self.socket = await connect(url, compression=None, max_size=None, additional_headers=self._headers)
+        self.socket = await connect(
+            url, compression=None, max_size=None, max_queue=None, additional_headers=self._headers
+        )
         await self.send(**self._hello)
         self.hello = await self.until("hello")
+        await self.until("state", state=self.hello["state"])
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -31,8 +31,9 @@ class Fan:
         self._prune(now)
         self.outputs.append(output)
         output.standing(self._standing)
-        if self._events:
-            output.events(list(self._events))
+        ahead = [event for event in self._events if event_end(event) > now]
+        if ahead:
+            output.events(ahead)
         for chunk in self._sounds:
             output.sound(chunk)
         for picture in self._pictures:
@@ -67,7 +68,7 @@ class Fan:
         """Send an interruption, and forget what it made void."""
         self._pictures = deque(p for p in self._pictures if p.frame < cut.frame)
         self._sounds.clear()
-        self._events = deque(e for e in self._events if e.t <= cut.t)
+        self._events.clear()
         for output in self.outputs:
             output.cut(cut)
 
@@ -97,5 +98,10 @@ class Fan:
             pictures.popleft()
         while self._sounds and self._sounds[0].end <= now:
             self._sounds.popleft()
-        while self._events and float(self._events[0].more.get("end", self._events[0].t)) <= now:
+        while self._events and event_end(self._events[0]) <= now:
             self._events.popleft()
+
+
+def event_end(event: LiveEvent) -> float:
+    """Media time when an event is over."""
+    return float(event.more.get("end", event.t))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from visema.speech.types import Span, Speech
 from visema.types import FloatArray
 from visema.visemes.articulation import N_FIELDS, TARGETS
 from visema.visemes.classes import SILENCE
-from visema.visemes.coarticulation import articulate
+from visema.visemes.coarticulation import LEAD, LEAD_RECORDED, articulate
+from visema.visemes.loudness import openness_of
 from visema.visemes.plan import viseme_track
 from visema.visemes.track import VisemeTrack
 
@@ -27,6 +29,18 @@ KEPT: Final = 50
 AT_REST: Final = 1e-3
 
 
+class _Voice(NamedTuple):
+    """How loud a speech is, and when it is heard."""
+
+    start: float
+    seconds: float
+    openness: Callable[[FloatArray], FloatArray]
+
+    @classmethod
+    def of(cls, speech: Speech, start: float) -> _Voice:
+        return cls(start, speech.duration, openness_of(speech.samples, speech.rate, speech.recorded))
+
+
 class MouthLine:
     """Poses by frame number; at rest wherever nothing is planned.
 
@@ -39,6 +53,7 @@ class MouthLine:
         self._first = 0
         self._poses = np.zeros((0, N_FIELDS), np.float32)
         self._spans: list[Span] = []  # of the latest speech, in media time
+        self._voices: list[_Voice] = []
         self._residual: FloatArray | None = None
         self._residual_from = 0
 
@@ -54,7 +69,7 @@ class MouthLine:
         pose = _row(self._poses, frame - self._first)
         if self._residual is not None:
             share = (frame - self._residual_from + 1) / self._closing
-            if share < 1:
+            if 0 < share < 1:
                 weight = np.float32(1 - share * share * (3 - 2 * share))
                 pose = np.asarray(pose + self._residual * weight, np.float32)
         return pose if np.abs(pose - rest).max() > AT_REST else None
@@ -75,7 +90,9 @@ class MouthLine:
         first = max(0, math.floor(spans[0].start * self.fps))
         origin = first / self.fps
         track = VisemeTrack.of([Span(s - origin, e - origin, v) for s, e, v in spans], spans[-1].end - origin)
-        poses = articulate(track.spans, track.duration, self.fps)
+        self._voices = [v for v in self._voices if v.start + v.seconds > spans[0].start] + [_Voice.of(speech, start)]
+        lead = LEAD_RECORDED if speech.recorded else LEAD
+        poses = articulate(track.spans, track.duration, self.fps, lambda t: self._openness(t, origin), lead)
         join = max(undrawn, math.ceil((start - JOIN_S) * self.fps), first)
         kept = range(min(max(self._first, undrawn - KEPT), join - 1), join)
         shown = [self.pose(n) for n in kept]
@@ -88,10 +105,20 @@ class MouthLine:
     def cut(self, frame: int) -> None:
         """Close the mouth from ``frame`` on, beginning at the pose of the frame before; no plan is left."""
         last = self.pose(frame - 1)
-        self._first, self._poses, self._spans = frame, np.zeros((0, N_FIELDS), np.float32), []
-        self._residual = None
-        if last is not None:
-            self._set_residual(last - TARGETS[SILENCE], frame)
+        shown = TARGETS[SILENCE] if last is None else last
+        self._first, self._poses = frame - 1, shown[None]
+        self._spans, self._voices, self._residual = [], [], None
+        self._set_residual(shown - TARGETS[SILENCE], frame)
+
+    def _openness(self, times: FloatArray, origin: float) -> FloatArray:
+        """How far each sound opens the mouth, by its loudness, at (n,) seconds after media time ``origin``."""
+        factor = np.ones(len(times), np.float32)
+        for voice in self._voices:
+            own = times - np.float32(voice.start - origin)
+            inside = (own >= 0) & (own < voice.seconds)
+            if inside.any():
+                factor[inside] = voice.openness(own[inside])
+        return factor
 
     @property
     def _closing(self) -> int:

@@ -37,6 +37,7 @@ class Job(NamedTuple):
     frame: int
     pose: FloatArray
     epoch: int
+    asked: float  # media time
     heard: Heard | None = None
 
 
@@ -62,6 +63,7 @@ class Timeline:
         self._take: Take | None = None
         self._mouth = MouthLine(self.fps)
         self._next = 0  # frame
+        self._takes_s = 0.0  # what drawing takes on this machine now
         self._bare = True  # the last picture sent was the bare loop
         self._free_from = 0.0  # media time at which the last sound ends
         self._sounds: deque[tuple[float, Samples]] = deque()  # what pictures may be drawn from, with its media time
@@ -121,7 +123,7 @@ class Timeline:
 
     def job(self, now: float) -> Job | None:
         """The next picture to draw, if one is due."""
-        earliest = math.ceil((now + TOO_LATE_S) * self.fps)
+        earliest = math.ceil((now + TOO_LATE_S + self._takes_s) * self.fps)
         if not self._fan.wants_pictures:
             self._next = max(self._next, min(earliest, self._mouth.end))
             if earliest > self._mouth.end >= self._next:
@@ -140,7 +142,7 @@ class Timeline:
             pose = self._mouth.pose(frame) if frame < self._mouth.end else None
             if pose is not None:
                 self._next += 1
-                return Job(frame, pose, self.epoch, self._heard(frame))
+                return Job(frame, pose, self.epoch, now, self._heard(frame))
             self._send_bare(frame, now)
             self._next += 1
         return None
@@ -158,6 +160,8 @@ class Timeline:
 
     def deliver(self, job: Job, patch: Patch | None, now: float) -> bool:
         """Send what was drawn, unless a cut has made it void; False when it came too late to be seen in time."""
+        took = min(now - job.asked, PICTURE_AHEAD_S)
+        self._takes_s += 0.25 * (took - self._takes_s) if took < self._takes_s else took - self._takes_s
         if job.epoch != self.epoch:
             return True
         t = job.frame / self.fps
