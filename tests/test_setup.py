@@ -113,7 +113,7 @@ def test_photos_keep_the_pixels_that_their_face_needs(
         path.write_bytes(encoded(picture, ".png"))
         with pytest.raises(FaceError, match="enough"):
             prepare_avatar(path)
-    assert asked[0] == 1024 and asked[1] > 1400
+    assert asked[0] == 768 and asked[1] > 1400
 
 
 def test_a_photos_reference_frame(photo: Path, cache: Path) -> None:

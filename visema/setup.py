@@ -21,7 +21,7 @@ from visema.base import Base, Progress, photo_base, video_base
 from visema.errors import AvatarError, InputError, MediaError
 from visema.locking import file_lock
 from visema.media.container import check_file
-from visema.media.image import read_header
+from visema.media.image import read_header, write_pngs
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, Wishes, mouth_engine
 from visema.neural.store import WeightsError
 from visema.paths import atomic_folder, cache_dir, explain_os_error
@@ -147,9 +147,8 @@ def _make(
         library = write_library(
             folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
         )
-        _write_png(folder / SHEET, contact_sheet(library))
-        _write_png(folder / REFERENCE, picture)
-        _write_png(folder / THUMBNAIL, thumbnail(picture))
+        sheet, small = contact_sheet(library), thumbnail(picture)
+        write_pngs({folder / SHEET: sheet, folder / REFERENCE: picture, folder / THUMBNAIL: small})
     avatar = Avatar(
         id=avatar_id,
         name=name or clean_name(source.stem) or avatar_id,
@@ -199,11 +198,6 @@ def thumbnail(picture: Image) -> Image:
     h, w = picture.shape[:2]
     k = min(1.0, THUMBNAIL_HEIGHT / h)
     return cast(Image, cv2.resize(picture, (max(1, round(w * k)), round(h * k)), interpolation=cv2.INTER_AREA))
-
-
-def _write_png(path: Path, picture: Image) -> None:
-    """OpenCV's own writer hides a full disk."""
-    path.write_bytes(cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
 
 
 def _checked_frame(frame: str) -> str:

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from visema.errors import AvatarError, FaceError, OutputError
+from visema.media.image import write_pngs
 from visema.mouth.engine import MouthEngine
 from visema.mouth.points68 import EYES, MOUTH, mouth_fractions, to_68
 from visema.types import Box, FloatArray, Image
@@ -159,8 +160,7 @@ def write_library(
         about[BLINK] = {"file": picture_name(BLINK), "box": list(box)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            (folder / picture_name(name)).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        write_pngs({folder / picture_name(name): picture for name, picture in pictures.items()})
         (folder / LANDMARKS).write_text(json.dumps(about, indent=1), "utf-8")
     except OSError as e:
         raise OutputError(f"Cannot write the mouth library to {folder}: {e.strerror}.", "Free some space.") from e
