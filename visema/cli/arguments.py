@@ -69,6 +69,8 @@ class Options:
     play: bool
     label: bool
     check: bool
+    download: str | None
+    weights: str
     yes: bool
     verbose: bool
 
@@ -133,7 +135,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--engine",
         metavar="NAME",
         default="auto",
-        help="what draws the mouth: auto, warp, or an engine of another package (default: auto)",
+        help="what draws: auto, warp, patch, sadtalker, wav2lip, liveportrait, or another package's (default: auto)",
     )
     add(
         "--size",
@@ -165,7 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="words.tsv: a word, a tab, its IPA between slashes or respelling",
     )
     add("--timeline-in", metavar="FILE", type=Path, help="use this edited timeline (as --timeline writes it)")
-    add("--yes", action="store_true", help="speak a recording even if it seems to hold no speech")
+    add("--yes", action="store_true", help="do not ask: speak a recording that seems silent, fetch weights")
 
     add = parser.add_argument_group("voice").add_argument
     add(
@@ -226,6 +228,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--tls-cert", metavar="FILE", type=Path, help="certificate chain (PEM): serve HTTPS")
     add("--tls-key", metavar="FILE", type=Path, help="its key (PEM)")
+
+    add = parser.add_argument_group("networks").add_argument
+    add("--download", metavar="NAME", help="fetch the weights of sadtalker, wav2lip or liveportrait, and stop")
+    add(
+        "--weights",
+        metavar="PLACE",
+        default="",
+        help="file or folder of weights to use; with --download where to fetch from, also an address",
+    )
 
     add = parser.add_argument_group("other").add_argument
     add("--check", action="store_true", help="say what works on this machine")

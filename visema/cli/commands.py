@@ -34,6 +34,14 @@ def run(options: Options) -> int:
         return check(options.offline)
     if options.list_voices is not None:
         return list_voices(options.list_voices, options.offline)
+    if options.download is not None:
+        from visema.cli.weights import download
+
+        return download(options)
+    if options.weights:
+        from visema.cli.weights import use_weights
+
+        use_weights(options.weights)
     if options.ui:
         return open_page(options)
     if options.setup:

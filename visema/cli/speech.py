@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.cli.arguments import DEFAULT_TEXT, Options
+from visema.cli.asking import agreed
 from visema.cli.commands import find_video, prepare
 from visema.cli.progress import progress_bar
 from visema.cli.words import read_words
@@ -137,7 +137,7 @@ def _recording(options: Options, path: Path, transcript: str) -> Callable[[], Sp
     samples, rate = read_audio(path)
     if (doubt := why_no_speech(samples, rate)) and not options.yes:
         said = f"{path.name}: no speech was found, {doubt}."
-        if not _agreed(f"{said} Speak it anyway? [y/N] "):
+        if not agreed(f"{said} Speak it anyway? [y/N] "):
             raise InputError(said, "Choose a recording of speech, or add --yes to speak it anyway.")
     language = options.language or "en"
 
@@ -149,14 +149,6 @@ def _recording(options: Options, path: Path, transcript: str) -> Callable[[], Sp
             return hear(samples, rate, transcript, language, allow_silence=True, progress=told)
 
     return listen
-
-
-def _agreed(question: str) -> bool:
-    """Ask on a terminal; no where nobody can answer."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "j", "ja", "д", "да")
 
 
 def _read_timeline(options: Options) -> VisemeTrack | None:
