@@ -17,7 +17,8 @@ from visema.live.crew import Crew
 from visema.live.loop_file import LoopFile, decode
 from visema.live.messages import RATE, Picture
 from visema.live.patch import PatchMaker
-from visema.live.stage import MAX_TEXT, MAX_WAITING, Stage
+from visema.live.stage import MAX_WAITING, Stage
+from visema.live.utterance import MAX_TEXT
 from visema.speech.speak import LEAD, speak
 from visema.speech.types import SpeechSettings
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from visema.errors import VisemaError
-from visema.live.stage import LEADS, MAX_TEXT
+from visema.live.stage import LEADS
+from visema.live.utterance import MAX_TEXT
 from visema.speech.speak import PITCHES, RATES, VOLUMES
 from visema.speech.types import SpeechSettings
 

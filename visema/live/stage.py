@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from visema.errors import InputError, VisemaError
 from visema.live.crew import Crew, shared_crew
-from visema.live.fan import Fan
 from visema.live.loop_file import LoopFile
-from visema.live.messages import RATE, Kind, LiveEvent, Output, Standing
+from visema.live.messages import RATE, Kind, LiveEvent, Standing
 from visema.live.patch import PatchMaker
 from visema.live.pieces import Piece, Pieces
 from visema.live.pool import Task
 from visema.live.streams import Text, pour
-from visema.live.timeline import Job, Timeline
-from visema.live.utterance import Segment, Utterance, pause_after, place_words, remaining_texts, rest_of, voice_end
-from visema.speech.types import Speech, SpeechSettings
-from visema.types import Samples
+from visema.live.timeline import Job
+from visema.live.utterance import (
+    Segment,
+    Utterance,
+    check_length,
+    events_of,
+    make_segment,
+    remaining_texts,
+    rest_of,
+)
+from visema.live.watchable import Watchable
+from visema.speech.types import SpeechSettings
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
@@ -37,14 +41,13 @@ LEADS: Final = (0.05, 1.0)
 SPEECH_AHEAD_S: Final = 12.0
 #: A stream of text whose sound ends sooner than this goes on with half a sentence.
 HUNGRY_S: Final = 0.6
-#: Utterances that may wait on one stage, and characters of each.
+#: Utterances that may wait on one stage.
 MAX_WAITING: Final = 16
-MAX_TEXT: Final = 5000
 #: A stage with nothing to draw is looked after so often at most.
 STEP_S: Final = 0.01
 
 
-class Stage:
+class Stage(Watchable):
     """One avatar, live. For use by many threads.
 
     Args:
@@ -61,19 +64,14 @@ class Stage:
         self.avatar = loop.avatar
         self.voice = voice
         self.lead = LEAD_S
-        self._crew = crew or shared_crew()
+        super().__init__(loop, crew or shared_crew())
         self._maker = maker or PatchMaker(loop)
-        self._lock = threading.RLock()
-        self._origin = self._crew.now()
-        self._fan = Fan()
-        self._timeline = Timeline(loop, self._fan)
         self._task = Task(self._step)
         self._line: list[Utterance] = []
         self._count = 0
         self._voicing: Utterance | None = None  # for whom a voice is at work
         self._place: int | None = None  # in the line for a seat; 0: it is ours; None: not asked for
         self._held = False
-        self._closed = False
         self._unseen: Utterance | None = None  # whose first picture is yet to come
 
     @classmethod
@@ -116,8 +114,7 @@ class Stage:
             return utterance
         if not any(c.isalnum() for c in text):
             raise InputError("There is nothing to say.", "Give a text with words.")
-        utterance = self.begin(text, voice, settings, queue=queue, interrupt=interrupt, complete=True)
-        return utterance
+        return self.begin(text, voice, settings, queue=queue, interrupt=interrupt, complete=True)
 
     def begin(
         self,
@@ -134,7 +131,7 @@ class Stage:
         Raises:
             InputError: The text is too long, or too many wait.
         """
-        _check_length(text)
+        check_length(text)
         with self._lock:
             self._check_open()
             if not queue:
@@ -164,7 +161,7 @@ class Stage:
                 return
             if utterance.pieces.complete:
                 raise InputError("That text is complete.", "Begin another one.")
-            _check_length(utterance.text, text)
+            check_length(utterance.text, text)
             utterance.pieces.add(text)
             self._feed()
         self._wake()
@@ -179,7 +176,9 @@ class Stage:
     def fail(self, utterance: Utterance, error: VisemaError) -> None:
         """A text does not go on; what was made of it is still said."""
         with self._lock:
-            self._fail(utterance, error)
+            utterance.failure = error
+            utterance.pieces.finish()
+            self._feed()
         self._wake()
 
     def interrupt(self) -> None:
@@ -193,46 +192,6 @@ class Stage:
         with self._lock:
             self._drop(all_of_it=False)
         self._wake()
-
-    def attach(self, output: Output) -> None:
-        """Send everything to ``output`` too, from what is still ahead on."""
-        with self._lock:
-            if self._closed:
-                output.closed("The stage is closed.")
-                return
-            self._fan.attach(output, self.now)
-        self._wake()
-
-    def detach(self, output: Output) -> None:
-        """Send nothing more to ``output``."""
-        with self._lock:
-            self._fan.detach(output)
-
-    @contextmanager
-    def watching(self) -> Iterator[float]:
-        """Hold everything still and give the media time, so that a watcher can be told a state that is true."""
-        with self._lock:
-            yield self.now
-
-    @property
-    def now(self) -> float:
-        """Media time, seconds."""
-        return self._crew.now() - self._origin
-
-    @property
-    def epoch(self) -> int:
-        """Cuts so far."""
-        return self._timeline.epoch
-
-    @property
-    def standing(self) -> Standing:
-        """State, and place in the line for a seat."""
-        return self._fan.stands
-
-    @property
-    def closed(self) -> bool:
-        """True when it is no more."""
-        return self._closed
 
     def close(self, reason: str = "") -> None:
         """Free everything."""
@@ -346,6 +305,9 @@ class Stage:
             self._all_fed(utterance)
 
     def _all_fed(self, utterance: Utterance) -> None:
+        if utterance.failure is not None:
+            self._fail(utterance, utterance.failure)
+            return
         utterance.fed = True
         utterance.end = max(utterance.end, self.now) if not utterance.started else utterance.end
         self._tell("finished", utterance, at=max(utterance.end, self.now))
@@ -365,7 +327,7 @@ class Stage:
         failure: VisemaError | None = None
         try:
             speech = self._crew.speak(piece.text, utterance.voice, utterance.settings)
-            segment = _segment(speech, piece, utterance.settings)
+            segment = make_segment(speech, piece, utterance.settings)
         except VisemaError as e:
             failure = e
         except Exception:
@@ -389,7 +351,7 @@ class Stage:
 
     def _put(self, utterance: Utterance, segment: Segment, now: float, *, again: bool = False) -> None:
         """Place a segment on media time, and tell its events."""
-        speech, piece = segment.speech, segment.piece
+        speech = segment.speech
         start, visemes = self._timeline.put(speech, segment.samples, now, self.lead)
         segment = segment._replace(start=start)
         utterance.segments = [s for s in utterance.segments if s.end > now - 5] + [segment]
@@ -402,19 +364,7 @@ class Stage:
             events.append(LiveEvent("started", start, number, epoch, {"voice": speech.voice, "notes": speech.notes}))
             if not again:
                 self._crew.metrics.observe("first_sound_seconds", now - utterance.asked_at)
-        whole = {
-            "end": segment.end,
-            "text": piece.text,
-            "from": piece.start,
-            "to": piece.end,
-            "last": utterance.pieces.done,
-        }
-        events.append(LiveEvent("sentence", start, number, epoch, whole))
-        for word, (first, last) in zip(speech.words, segment.words, strict=True):
-            said = {"end": start + word.end, "text": word.label, "from": first, "to": last}
-            events.append(LiveEvent("word", start + word.start, number, epoch, said))
-        for t, end, viseme in visemes:
-            events.append(LiveEvent("viseme", t, number, epoch, {"end": end, "viseme": viseme}))
+        events += events_of(segment, visemes, number, epoch, last=utterance.pieces.done)
         events.sort(key=lambda e: e.t)
         self._fan.events(events)
         self._timeline.send_sound(now, more=not utterance.pieces.done)
@@ -489,17 +439,3 @@ class Stage:
         if self._timeline.skipped:
             self._crew.metrics.count("pictures_skipped_total", self._timeline.skipped)
             self._timeline.skipped = 0
-
-
-def _check_length(text: str, more: str = "") -> None:
-    if len(text) + len(more) > MAX_TEXT:
-        raise InputError(f"The text has more than {MAX_TEXT} characters.", "Say it in several parts.")
-
-
-def _segment(speech: Speech, piece: Piece, settings: SpeechSettings) -> Segment:
-    """Bring a speech to the stage's rate, and cut the silence at its end to the voice's own pause."""
-    from visema.media.audio import resample
-
-    seconds = voice_end(speech) + pause_after(speech, piece, settings)
-    samples: Samples = resample(speech.samples, speech.rate, RATE)[: round(seconds * RATE)]
-    return Segment(piece, speech, samples, 0.0, place_words(speech, piece))

@@ -160,8 +160,8 @@ class Timeline:
 
     def deliver(self, job: Job, patch: Patch | None, now: float) -> bool:
         """Send what was drawn, unless a cut has made it void; False when it came too late to be seen in time."""
-        took = min(now - job.asked, PICTURE_AHEAD_S)
-        self._takes_s += 0.25 * (took - self._takes_s) if took < self._takes_s else took - self._takes_s
+        # The last one's time, no mean: a hiccup costs one picture, a slow machine keeps skipping as far as it must.
+        self._takes_s = min(now - job.asked, PICTURE_AHEAD_S)
         if job.epoch != self.epoch:
             return True
         t = job.frame / self.fps

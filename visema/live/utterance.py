@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from visema.errors import InputError, VisemaError
+from visema.live.messages import RATE, LiveEvent
 from visema.live.pieces import Piece, Pieces
 from visema.speech.espeak import SENTENCE_PAUSE
 from visema.speech.speak import LEAD, TAIL
@@ -15,6 +17,8 @@ from visema.types import Samples
 
 #: Pause after a clause at rate 1, as the embedded voice makes it.
 CLAUSE_PAUSE: Final = 0.15
+#: Characters of one utterance.
+MAX_TEXT: Final = 5000
 EMBEDDED: Final = "espeak:"
 
 
@@ -56,6 +60,7 @@ class Utterance:
         fed: All of it was placed.
         over: Finished, interrupted or failed: nothing more comes of it.
         end: Media time of its last sound so far.
+        failure: Why no more of its text comes; told in place of its end.
     """
 
     number: int
@@ -68,6 +73,7 @@ class Utterance:
     fed: bool = False
     over: bool = False
     end: float = 0.0
+    failure: VisemaError | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -171,3 +177,35 @@ def remaining_texts(line: Sequence[Utterance], heard: float) -> list[tuple[str, 
     """What is still to be said of each utterance at media time ``heard``: text, voice and settings."""
     rests = ((u.text[u.reached(heard) :].strip(), u.voice, u.settings) for u in line)
     return [(text, voice, settings) for text, voice, settings in rests if any(c.isalnum() for c in text)]
+
+
+def check_length(text: str, more: str = "") -> None:
+    """Complain about a text that is too long.
+
+    Raises:
+        InputError: It has more than `MAX_TEXT` characters.
+    """
+    if len(text) + len(more) > MAX_TEXT:
+        raise InputError(f"The text has more than {MAX_TEXT} characters.", "Say it in several parts.")
+
+
+def make_segment(speech: Speech, piece: Piece, settings: SpeechSettings) -> Segment:
+    """Bring a speech to the stage's rate, and cut the silence at its end to the voice's own pause."""
+    from visema.media.audio import resample
+
+    seconds = voice_end(speech) + pause_after(speech, piece, settings)
+    samples: Samples = resample(speech.samples, speech.rate, RATE)[: round(seconds * RATE)]
+    return Segment(piece, speech, samples, 0.0, place_words(speech, piece))
+
+
+def events_of(segment: Segment, visemes: Sequence[Span], number: int, epoch: int, *, last: bool) -> list[LiveEvent]:
+    """The sentence, the words and the visemes of a segment of utterance ``number``, as events."""
+    piece, start = segment.piece, segment.start
+    whole = {"end": segment.end, "text": piece.text, "from": piece.start, "to": piece.end, "last": last}
+    events = [LiveEvent("sentence", start, number, epoch, whole)]
+    for word, (first, end) in zip(segment.speech.words, segment.words, strict=True):
+        said = {"end": start + word.end, "text": word.label, "from": first, "to": end}
+        events.append(LiveEvent("word", start + word.start, number, epoch, said))
+    for t, until, viseme in visemes:
+        events.append(LiveEvent("viseme", t, number, epoch, {"end": until, "viseme": viseme}))
+    return events

@@ -18,9 +18,9 @@ from visema.errors import AvatarError, InputError, VisemaError
 from visema.live.messages import VERSION
 from visema.live.opus import available
 from visema.live.requests import MAX_MESSAGE, Request, RequestError, lead_of, manner, parse
-from visema.live.stage import MAX_TEXT, MAX_WAITING
+from visema.live.stage import MAX_WAITING
 from visema.live.theatre import Full, Session, Theatre
-from visema.live.utterance import Utterance
+from visema.live.utterance import MAX_TEXT, Utterance
 from visema.web.live_gate import Bucket, Gate
 from visema.web.live_watcher import Watcher
 
