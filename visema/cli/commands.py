@@ -114,10 +114,6 @@ def tls_files(options: Options) -> tuple[Path, Path] | None:
     return None
 
 
-#: The shipped faces have names that say more than their files'.
-OUR_NAMES = {ASSETS / "Video04.mp4": "Presenter", ASSETS / "presenter.png": "Presenter"}
-
-
 def set_up(options: Options) -> int:
     """Prepare the avatar and say where it is."""
     avatar = prepare(options)
@@ -138,7 +134,6 @@ def prepare(options: Options) -> Avatar:
             engine=options.engine,
             frame=options.frame,
             size=options.size,
-            name=OUR_NAMES.get(source, ""),
             force=options.force,
             progress=progress,
         )
