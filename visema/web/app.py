@@ -49,6 +49,7 @@ def create_app(
 
     from visema.live.theatre import LiveOptions
     from visema.web.actions import wire
+    from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.page import asset, build, translations
     from visema.web.routes import add_routes
@@ -68,6 +69,7 @@ def create_app(
     theatre = make_theatre(house, live or LiveOptions())
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))
+    add_live_pages(app, house)
     t = translations()
     page, parts = build(t, text("title", "en"))
     wire(page, parts, house)

@@ -128,6 +128,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "imported": ("“{name}” was imported and is on stage.", "Аватар «{name}» импортирован и на сцене."),
     "switched": ("“{name}” is on stage.", "На сцене «{name}»."),
     "on_stage": ("on stage", "на сцене"),
+    # The live page.
+    "no_avatar": ("There is no such avatar here.", "Такого аватара здесь нет."),
+    "no_script": ("This page needs JavaScript.", "Этой странице нужен JavaScript."),
     "unexpected": (
         "Something unexpected went wrong; the details are in the server’s log.",
         "Произошла непредвиденная ошибка; подробности в журнале сервера.",
