@@ -28,6 +28,14 @@ KEPT_TEXT = """(words) => {
   return [kept || words];
 }"""
 
+#: Where the live view is seen, it speaks; else the words go to the server's own performer.
+SPEAK = """(words, voice, rate, pitch, volume) => {
+  const detail = { words: words || '', voice, rate, pitch, volume };
+  const taken = new CustomEvent('visema-say', { detail, cancelable: true });
+  document.querySelector('#stage').dispatchEvent(taken);
+  return taken.defaultPrevented ? [null, null, null, null, null] : [words || '', voice, rate, pitch, volume];
+}"""
+
 
 def visitor(house: House, request: gr.Request) -> Viewer:
     """Who sent this request."""
@@ -111,6 +119,8 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
         return notice(name, language_of(request))
 
     def speak(words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, request: gr.Request) -> None:
+        if words is None:
+            return  # the live view speaks them
         viewer = visitor(house, request)
         try:
             viewer.say(*wanted(words, voice, rate, pitch, volume, viewer))
@@ -121,7 +131,7 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
         visitor(house, request).stop()
 
     chosen = [parts.words, parts.voice, *settings]
-    parts.speak.click(speak, chosen, None, **quiet)
+    parts.speak.click(speak, chosen, None, js=SPEAK, **quiet)
     parts.stop.click(stop, None, None, **quiet)
     parts.language.input(
         filter_voices, [parts.language, parts.voice], [parts.voice, parts.notice], js=KEPT_TEXT, **quiet

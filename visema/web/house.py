@@ -188,6 +188,14 @@ class House:
             if changed:
                 version = viewer.version
                 message = viewer.message()
+            if viewer.elsewhere:
+                if changed:
+                    url = url or await self._idle_url(viewer)
+                    yield url, message
+                else:
+                    await woken.wait()
+                    woken.clear()
+                continue
             if viewer.talking:
                 picture = await loop.run_in_executor(
                     self._threads, viewer.live_picture, PICTURE_TIMEOUT_S, encode_jpeg

@@ -80,7 +80,9 @@ function write() {
 function show() {
   const stage = one('#stage');
   if (!stage) return;
-  stage.dataset.state = state.state;
+  Object.assign(stage.dataset, { token: state.token, avatar: state.avatar, language: state.language });
+  if (stage.dataset.view !== 'live') stage.dataset.state = state.state;
+  stage.dispatchEvent(new CustomEvent('visema-state')); // page_view.js shows the live view by it
   stage.style.setProperty('--focus', (state.focus || [50, 50]).map((part) => `${part}%`).join(' '));
   const label = one('#state .label');
   if (label && label.textContent !== state.label) label.textContent = state.label;
@@ -117,14 +119,21 @@ function bringIntoView() {
   scrollTo({ top: scrollY + place.top - 8, behavior: calm ? 'auto' : 'smooth' });
 }
 
+// Which picture is seen is settled by live/page_view.js; until then this one is, without fetching its loop.
+const plain = () => one('#stage')?.dataset.view === 'plain';
+one('#stage').addEventListener('visema-view', () => {
+  lastPicture = performance.now();
+  fetchLoop();
+});
+
 watch('value', apply);
 apply();
 setInterval(() => { if (playing) write(); }, 100);
 
 // The idle loop goes into the browser's cache once; from then on the server only names its pictures.
 async function fetchLoop() {
-  const { loop, indices } = state.idle;
-  if (loop === fetched || !indices.length) return;
+  const { loop, indices } = state.idle ?? {};
+  if (!plain() || !loop || loop === fetched || !indices.length) return;
   fetched = loop;
   const left = [...indices];
   const token = state.token;
@@ -153,7 +162,7 @@ document.addEventListener('load', (event) => { // does not bubble: caught on its
 // A stream that has ended (server restarted, laptop asleep): the page is loaded anew once the server answers. What was
 // typed is kept; `begin` on the server gets it from here.
 setInterval(async () => {
-  if (document.hidden) lastPicture = performance.now();
+  if (document.hidden || !plain()) lastPicture = performance.now();
   if (performance.now() - lastPicture < LOST_MS) return;
   state.status = state.texts.lost || '';
   write();

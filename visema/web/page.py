@@ -18,6 +18,14 @@ from visema.web.voice_choice import ALL
 HEIGHT = 480
 #: The picture of the first moment; see `routes`.
 POSTER = "../poster.jpg"
+_LIVE_VIEW = """
+import(new URL('../live/player/page_view.js', document.baseURI).href).then((view) => view.begin(element), (error) => {
+  console.warn('visema: the live view did not load', error);
+  const stage = document.querySelector('#stage');
+  stage.dataset.view = 'plain';
+  stage.dispatchEvent(new CustomEvent('visema-view'));
+});
+"""
 _CARD_CLICKS = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('.card');
@@ -101,6 +109,7 @@ def _stage(t: gr.I18n) -> dict[str, Any]:
             sources=["webcam"], buttons=[], show_label=False,
         )  # fmt: skip
         view.value = {"url": POSTER}  # there before the stream has begun
+        gr.HTML("", elem_id="live", js_on_load=_LIVE_VIEW)
         gr.HTML('<span class="dot"></span><span class="label" role="status"></span>', elem_id="state")
     shown = gr.HTML("", elem_id="gallery", js_on_load=_CARD_CLICKS)
     bridge = gr.HTML("", html_template="<i hidden></i>", js_on_load=asset("page.js"), elem_id="bridge")

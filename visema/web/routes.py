@@ -36,7 +36,8 @@ def add_routes(app: FastAPI, house: House) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def root(request: Request) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("ui/")
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"ui/{query}")
         facts = {"name": "visema", "version": visema.__version__, "page": "/ui/", "health": "/health"}
         return JSONResponse(facts)
 
@@ -88,6 +89,14 @@ def add_routes(app: FastAPI, house: House) -> None:
         if viewer is None:
             return missing("That visitor")
         viewer.has_cached((await request.body())[:_MAX_REPORT].decode(errors="replace"))
+        return Response(status_code=204)
+
+    @app.post("/stage/{token}/view", include_in_schema=False)
+    async def view(token: str, request: Request) -> Response:
+        viewer = house.by_token(token)
+        if viewer is None:
+            return missing("That visitor")
+        viewer.look((await request.body())[:_MAX_REPORT].decode(errors="replace"))
         return Response(status_code=204)
 
     @app.get("/stage/{token}/sound/{number}.wav", include_in_schema=False)

@@ -70,6 +70,8 @@ class Viewer:
         self.language = language
         self.avatar = avatar
         self.closed = False
+        #: The browser shows the live view: it needs no pictures from here.
+        self.elsewhere = False
         #: Called from any thread when there is something new to show.
         self.wake: Callable[[], None] = lambda: None
         self._hire = hire
@@ -228,6 +230,13 @@ class Viewer:
         self._anchor = (float(frame.index), frame.at)
         at = f"#t={frame.time:.3f}" if frame.time is not None else ""
         return data_address(encode(frame.i420)) + at
+
+    def look(self, view: str) -> None:
+        """The browser shows the ``live`` view, or the ``plain`` one."""
+        self.elsewhere = view == "live"
+        if self.elsewhere and self._performer:
+            self._performer.stop()
+        self.wake()
 
     def has_cached(self, loop: str) -> None:
         """The browser has every picture of this idle loop."""

@@ -1,7 +1,8 @@
 // <visema-avatar>: the live view as an element of any page.
 //
 // Attributes: `avatar` (id), `server` (address of the server; where this script came from), `captions="off"`,
-// `controls` (a text box and buttons), `muted`, `stats`, `lang`. Methods: say, queue, stream, interrupt, clear.
+// `controls` (a text box and buttons), `quiet` (no sentences below), `muted`,
+// `stats`, `lang`. Methods: say, queue, stream, interrupt, clear.
 // Events, with their details as in docs/live_protocol.md: open, state, audio, queued, started, sentence, word, viseme,
 // finished, interrupted, failed, refused, lost, ended, shown.
 

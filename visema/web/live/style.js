@@ -51,7 +51,7 @@ canvas {
 .captions .now { color: #12211f; background: #8fe6cb; box-shadow: 0 0 0 3px #8fe6cb; }
 :host([captions='off']) .captions { display: none; }
 .note { margin: 0; padding: 10px 16px; background: #33291f; color: #f6e3bb; font-size: 13.5px; line-height: 1.45; }
-.note:empty { display: none; }
+.note:empty, :host([quiet]) .note { display: none; }
 .bar { display: none; gap: 10px; padding: 14px; background: #fff; color: #1d1c1a; align-items: flex-end; flex-wrap: wrap; }
 :host([controls]) .bar { display: flex; }
 .bar textarea {
@@ -68,7 +68,7 @@ canvas {
 :is(button, textarea):focus-visible { outline: 3px solid #48a3a3; outline-offset: 2px; }
 .stats {
   position: absolute; top: 10px; left: 10px; margin: 0; padding: 10px 12px; border-radius: 10px; background: rgb(16 16 15 / 80%);
-  font: 11.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; pointer-events: none;
+  font: 11px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; pointer-events: none;
   display: grid; grid-template-columns: auto auto; gap: 0 14px; max-width: calc(100% - 20px);
 }
 .stats dt { color: #ffffff9c; white-space: nowrap; }
@@ -81,7 +81,9 @@ canvas {
 }
 @media (max-width: 480px) {
   .captions { font-size: 15px; padding: 6px 12px; }
-  .bar .speak { flex: 1 1 auto; }
+  .bar textarea { flex-basis: 100%; height: 74px; }
+  .bar button { flex: 1 1 auto; }
+  .stats { font-size: 10px; line-height: 1.4; }
 }
 @media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }
 `;
