@@ -125,6 +125,7 @@ one('#stage').addEventListener('visema-view', () => {
   lastPicture = performance.now();
   fetchLoop();
 });
+one('#stage').addEventListener('visema-speaks', bringIntoView);
 
 watch('value', apply);
 apply();

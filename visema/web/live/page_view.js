@@ -75,6 +75,7 @@ class PageView {
     });
     on('state', ({ state, place }) => {
       if (this.stage.dataset.view !== 'live') return;
+      if (state === 'speaking') this.stage.dispatchEvent(new CustomEvent('visema-speaks'));
       this.stage.dataset.state = state;
       if (state === 'waiting') this.line('status_waiting', { place });
       else if (state === 'lost') this.line('lost', {}, 'bad');

@@ -9,6 +9,8 @@ export const STYLE = `
 }
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
+/* Pages colour everything that they hold: what is white here says so itself. */
+.picture, .captions { color: #fff; }
 .picture { position: relative; line-height: 0; min-height: 120px; }
 canvas {
   display: block; width: 100%; height: var(--visema-height, auto); object-fit: cover;
@@ -46,7 +48,7 @@ canvas {
 }
 .captions.over { opacity: 0; transition: opacity 0.3s; }
 .captions p { margin: 0; color: #ffffffb8; }
-.captions span { border-radius: 5px; transition: color 0.08s; }
+.captions span { border-radius: 5px; }
 .captions .said { color: #fff; }
 .captions .now { color: #12211f; background: #8fe6cb; box-shadow: 0 0 0 3px #8fe6cb; }
 :host([captions='off']) .captions { display: none; }
