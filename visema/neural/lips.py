@@ -130,7 +130,8 @@ def mel_window(heard: Heard, number: int) -> Mel:
     first = max(0, start - _BEFORE)
     end = min(heard.length, (start + WINDOW + _AFTER) * HOP)
     sound = heard.stretch(first * HOP, end)
-    sound = np.pad(sound, (0, max(0, (WINDOW + _BEFORE) * HOP - len(sound))))
+    wanted = (start - first + WINDOW - 1) * HOP
+    sound = np.pad(sound, (0, max(0, wanted - len(sound))))
     mel = melspectrogram(np.nan_to_num(sound), "reflect")
     return np.ascontiguousarray(mel[None, :, start - first : start - first + WINDOW])
 
