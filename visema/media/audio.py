@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import wave
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,9 @@ import numpy as np
 from visema.errors import MediaError
 from visema.media.container import MAX_AUDIO_SECONDS, open_media
 from visema.types import Samples
+
+#: The rate of a sound that `write_plain` writes, at most: more is not heard.
+PLAIN_RATE = 48_000
 
 
 def read_audio(path: Path | str) -> tuple[Samples, int]:
@@ -70,6 +75,53 @@ def decode_audio(path: Path) -> tuple[Samples, int]:
     samples = np.concatenate(chunks)
     np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     return np.clip(samples, -1.0, 1.0, out=samples), rate
+
+
+def write_plain(path: Path, out: Path, most_seconds: float) -> float:
+    """Write the first sound stream of a file anew as a mono 16-bit wav of at most `PLAIN_RATE`; its seconds.
+
+    The memory taken does not depend on the length.
+
+    Raises:
+        MediaError: As `decode_audio` does, and where it is longer than ``most_seconds``.
+        OSError: ``out`` cannot be written.
+    """
+    with open_media(path, "recording") as box:
+        if not box.streams.audio:
+            raise MediaError(f"{path.name} has no sound in it.", "Choose a recording of speech.")
+        import av
+
+        stream = box.streams.audio[0]
+        rate = stream.codec_context.sample_rate
+        if not 4_000 <= rate <= 400_000:
+            raise MediaError(f"{path.name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.")
+        rate = min(rate, PLAIN_RATE)
+        resampler = av.AudioResampler(format="fltp", rate=rate)
+        total, limit = 0, int(most_seconds * rate)
+        with out.open("wb") as file, wave.open(file, "wb") as sound:
+            sound.setparams((1, 2, rate, 0, "NONE", ""))
+            try:
+                for frame in chain(box.decode(stream), [None]):
+                    if frame is not None:
+                        frame.pts = None
+                    for plain in resampler.resample(frame):
+                        mono = np.nan_to_num(plain.to_ndarray().mean(0, dtype=np.float32), posinf=1.0, neginf=-1.0)
+                        total += len(mono)
+                        if total > limit:
+                            raise MediaError(
+                                f"{path.name} is longer than {most_seconds:g} seconds.", "Cut it into parts."
+                            )
+                        sound.writeframesraw((np.clip(mono, -1, 1) * 32767).round().astype("<i2").tobytes())
+            except av.FFmpegError as e:
+                if total == 0:
+                    raise
+                raise MediaError(
+                    f"{path.name} is damaged after {total / rate:.1f} s.",
+                    "Save or download it again, or cut it there.",
+                ) from e
+            if total == 0:
+                raise MediaError(f"{path.name} has no sound in it (zero length).", "Choose another recording.")
+    return total / rate
 
 
 def resample(samples: Samples, rate: int, new_rate: int) -> Samples:

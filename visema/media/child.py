@@ -24,11 +24,11 @@ FACTS, DATA, ERROR, END = b"J", b"D", b"E", b"Z"
 GIB = 1 << 30
 #: Address space: an 8K frame has 50 MB and a decoder holds some twenty; two hours of sound are 1.4 GB, and again to
 #: join the parts.
-MEMORY = {"picture": 3 * GIB, "video": 4 * GIB, "audio": 5 * GIB, "loop": 2 * GIB}
+MEMORY = {"picture": 3 * GIB, "video": 4 * GIB, "audio": 5 * GIB, "loop": 2 * GIB, "sound": 2 * GIB}
 #: CPU seconds: a minute of 4K takes about 60.
-CPU = {"picture": 30, "video": 900, "audio": 600, "loop": 300}
-#: Largest file that it may write; only videos write one, the loop.
-WRITE = {"picture": 0, "video": 2 * GIB, "audio": 0, "loop": 0}
+CPU = {"picture": 30, "video": 900, "audio": 600, "loop": 300, "sound": 120}
+#: Largest file that it may write: videos write the loop, sound itself anew.
+WRITE = {"picture": 0, "video": 2 * GIB, "audio": 0, "loop": 0, "sound": GIB}
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def main() -> int:
     _limit(job)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        work = {"picture": _picture, "audio": _audio, "video": _video, "loop": _loop}[job]
+        work = {"picture": _picture, "audio": _audio, "video": _video, "loop": _loop, "sound": _sound}[job]
         work(request, lambda kind, data: _send(out, kind, data))
         _send(out, END, b"")
     except BrokenPipeError:
@@ -106,6 +106,10 @@ def _picture(request: dict[str, Any], send: Send) -> None:
     from visema.media.image import limit_size, read_image
 
     longest = int(request["longest"])
+    if request.get("strict"):
+        from visema.media.polyglot import refuse_polyglot
+
+        refuse_polyglot(Path(request["path"]))
     image = limit_size(read_image(Path(request["path"]), longest), longest)
     send(FACTS, json.dumps({"shape": image.shape}).encode())
     send(DATA, image.reshape(-1).data)
@@ -117,6 +121,17 @@ def _audio(request: dict[str, Any], send: Send) -> None:
     samples, rate = decode_audio(Path(request["path"]))
     send(FACTS, json.dumps({"rate": rate, "count": len(samples)}).encode())
     send(DATA, samples.view("u1").data)
+
+
+def _sound(request: dict[str, Any], send: Send) -> None:
+    """Decode a recording once and write it anew as a plain wav file, bit by bit."""
+    from visema.media.audio import write_plain
+    from visema.media.polyglot import refuse_polyglot
+
+    path = Path(request["path"])
+    refuse_polyglot(path)
+    seconds = write_plain(path, Path(request["out"]), float(request["seconds"]))
+    send(FACTS, json.dumps({"seconds": seconds}).encode())
 
 
 def _video(request: dict[str, Any], send: Send) -> None:

@@ -32,7 +32,7 @@ class Child:
     """A running decoder. A context manager: leaving it ends the process, whatever it was doing.
 
     Args:
-        job: "picture", "audio", "video" or "loop".
+        job: "picture", "audio", "sound", "video" or "loop".
         path: The user's file.
         what: What it is to the user.
         request: Anything else that the job needs.
@@ -104,13 +104,18 @@ class Child:
         )
 
 
-def read_photo(path: Path, longest: int = LONGEST_PHOTO) -> Image:
+def read_photo(path: Path, longest: int = LONGEST_PHOTO, *, strict: bool = False) -> Image:
     """Like `visema.media.image.read_image` in a child, and no side longer than ``longest``, both even.
+
+    Args:
+        path: The user's file.
+        longest: Of a side, pixels.
+        strict: Refuse a picture that is another kind of file too; see `visema.media.polyglot`.
 
     Raises:
         MediaError: See there.
     """
-    with Child("picture", path, "picture", longest=longest) as child:
+    with Child("picture", path, "picture", longest=longest, strict=strict) as child:
         return photo_of(child)
 
 
@@ -139,6 +144,20 @@ def read_recording(path: Path) -> tuple[Samples, int]:
             else:
                 return cast(Samples, value.view(np.float32)), rate
     raise MediaError(f"{path.name} has no sound in it.", "Choose another recording.")
+
+
+def rewrite_sound(path: Path, out: Path, most_seconds: float) -> float:
+    """Decode a recording in a child and write it anew as ``out``, a mono wav file; its seconds.
+
+    Raises:
+        MediaError: See `visema.media.audio.write_plain`; or it is another kind of file too.
+        OutputError: ``out`` cannot be written.
+    """
+    with Child("sound", path, "recording", out=str(out.absolute()), seconds=most_seconds) as child:
+        seconds = 0.0
+        for _, facts in child.messages():
+            seconds = float(facts["seconds"])
+    return seconds
 
 
 def check_loop(path: Path) -> None:

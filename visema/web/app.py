@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from visema.avatar import Avatar
     from visema.live.theatre import LiveOptions
+    from visema.service.settings import Settings
 
 #: The largest file that Setup and the gallery take.
 MAX_UPLOAD = "500mb"
@@ -28,6 +30,7 @@ def create_app(
     voice: str | None = None,
     offline: bool = False,
     live: LiveOptions | None = None,
+    films: Settings | None = None,
 ) -> FastAPI:
     """The application, ready for an ASGI server.
 
@@ -37,6 +40,11 @@ def create_app(
         voice: Chosen when a visitor comes; None chooses by the browser's language.
         offline: Never ask a cloud voice.
         live: How the live view is run.
+        films: How films are made for those who ask; None takes the environment's word.
+
+    Raises:
+        InputError: The environment holds a setting that makes no sense.
+        OutputError: The folder of films cannot be made.
     """
     house = House(avatar, cache or cache_dir(), voice, offline=offline)
     # Read by Gradio when it is imported and when its parts are made.
@@ -48,7 +56,10 @@ def create_app(
     from fastapi import FastAPI
 
     from visema.live.theatre import LiveOptions
+    from visema.service.desk import Desk
+    from visema.service.settings import settings_from
     from visema.web.actions import wire
+    from visema.web.film_routes import add_film_routes
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.page import asset, build, translations
@@ -58,15 +69,21 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        desk.open()
         yield
         await sockets.close()
         theatre.close_all()
+        await asyncio.to_thread(desk.close)
         house.close()
 
     app = FastAPI(title="Visema", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.house = house
-    add_routes(app, house)
-    theatre = make_theatre(house, live or LiveOptions())
+    options = live or LiveOptions()
+    desk = Desk(films or settings_from(os.environ, offline=offline))
+    app.state.desk = desk
+    add_routes(app, house, desk)
+    add_film_routes(app, desk, options.origins)
+    theatre = make_theatre(house, options)
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))
     add_live_pages(app, house)

@@ -16,6 +16,7 @@ from visema.errors import VisemaError
 from visema.web.sound import byte_range
 
 if TYPE_CHECKING:
+    from visema.service.desk import Desk
     from visema.web.house import House
 
 #: Pictures of an idle loop never change under their address.
@@ -27,8 +28,8 @@ _MAX_REPORT = 1024
 _MEDIA = {".mp4": "video/mp4", ".srt": "application/x-subrip", ".vtt": "text/vtt"}
 
 
-def add_routes(app: FastAPI, house: House) -> None:
-    """Put the addresses on ``app``."""
+def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
+    """Put the addresses on ``app``; ``desk`` tells how many films are being made."""
 
     def missing(what: str) -> JSONResponse:
         return JSONResponse({"error": f"{what} is not here."}, status_code=404, headers=_NEVER)
@@ -39,11 +40,13 @@ def add_routes(app: FastAPI, house: House) -> None:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"ui/{query}")
         facts = {"name": "visema", "version": visema.__version__, "page": "/ui/", "health": "/health"}
-        return JSONResponse(facts)
+        films = {"config": "/config", "generate": "/generate", "openapi": "/openapi.json"} if desk else {}
+        return JSONResponse(facts | films)
 
-    @app.get("/health")
-    async def health() -> dict[str, Any]:
-        return {"status": "ok", "version": visema.__version__, "visitors": house.visitors}
+    @app.get("/health", summary="Whether the server is well")
+    def health() -> dict[str, Any]:
+        facts = {"status": "ok", "version": visema.__version__, "visitors": house.visitors}
+        return facts | (desk.health() if desk else {})
 
     @app.get("/favicon.ico", include_in_schema=False)
     async def favicon() -> Response:

@@ -1,0 +1,237 @@
+"""The worker processes of a server: started, poked when there is work, replaced when they die, ended with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from visema.paths import ROOT, explain_os_error
+from visema.service.files import Files
+from visema.service.settings import Settings
+from visema.service.store import JobStore
+
+log = logging.getLogger(__name__)
+
+#: Workers are looked after this often.
+BEAT_S: Final = 0.25
+#: Old results are looked for this often.
+SWEEP_S: Final = 30.0
+#: A worker that dies within so many seconds of its start is started again only after as many.
+QUICK_DEATH_S: Final = 5.0
+#: Rows of what is gone are remembered for so long, so that who asks hears that it is gone and not that it never was.
+REMEMBERED_S: Final = 7 * 24 * 3600.0
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Settings that came as JSON."""
+    return Settings(**{**values, "folder": Path(values["folder"]), "origins": tuple(values["origins"])})
+
+
+class Crew:
+    """As many workers as the settings say, from the first call of `start` on.
+
+    Of several servers on one folder (gunicorn with ``-w``), one has the workers; another takes over when it goes.
+
+    Args:
+        settings: Of the service.
+        store: The jobs.
+        files: The folder.
+    """
+
+    def __init__(self, settings: Settings, store: JobStore, files: Files) -> None:
+        self._settings, self._store, self._files = settings, store, files
+        self._host = f"{socket.gethostname()[:40]}:"
+        self._name = f"{self._host}{os.getpid()}-{secrets.token_hex(3)}:"
+        self._members: list[_Member | None] = [None] * settings.workers
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        self._woken = threading.Event()
+        self._holding: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to make what waits; where that has begun, nothing."""
+        with self._lock:
+            if self._thread is None and not self._over.is_set():
+                self._thread = threading.Thread(target=self._look_after, name="film-crew", daemon=True)
+                self._thread.start()
+
+    def poke(self) -> None:
+        """There is a new job, or one was cancelled."""
+        self.start()
+        for member in list(self._members):
+            if member:
+                member.poke()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
+
+    def close(self) -> None:
+        """End the workers; what they were making goes back into the queue."""
+        self._over.set()
+        self._woken.set()
+        if self._thread:
+            self._thread.join(timeout=10)
+
+    # -- the thread -----------------------------------------------------------------------------------------------
+
+    def _look_after(self) -> None:
+        swept = 0.0
+        try:
+            while not self._over.is_set():
+                if self._holding is None and not self._take_charge():
+                    self._woken.wait(1.0)
+                    continue
+                for place in range(len(self._members)):
+                    self._replace(place)
+                if time.monotonic() - swept > SWEEP_S:
+                    swept = time.monotonic()
+                    self.sweep()
+                self._woken.wait(BEAT_S)
+        except Exception:
+            log.exception("The workers are no longer looked after.")
+        finally:
+            self._end_all()
+
+    def _take_charge(self) -> bool:
+        """Be the one server of this folder that has workers; False where another is."""
+        path = self._files.folder / "crew.lock"
+        try:
+            handle = path.open("ab")
+        except OSError as e:
+            raise explain_os_error(e, path) from e
+        if not _lock_now(handle):
+            handle.close()
+            return False
+        self._holding = handle
+        # Whatever workers of this machine had begun is broken off: they went with the server that had them.
+        for job_id in self._store.release(self._host, self._settings.attempts):
+            log.warning("The film %s is begun again, for the server was stopped.", job_id)
+        return True
+
+    def _replace(self, place: int) -> None:
+        member = self._members[place]
+        if member and member.alive:
+            return
+        if member:
+            for job_id in self._store.release(member.owner, self._settings.attempts):
+                log.warning("The film %s broke its worker (%s).", job_id, member.code)
+                if (job := self._store.get(job_id)) and job.state.over:
+                    self._files.clear(job_id)
+            member.close()
+            if time.monotonic() - member.born < QUICK_DEATH_S and not member.expected:
+                self._woken.wait(1.0)
+        self._members[place] = _Member(self._settings, f"{self._name}{place}-{secrets.token_hex(3)}")
+
+    def sweep(self) -> None:
+        """Remove the files of what has been kept long enough, and uploads that nobody speaks of."""
+        now = time.time()
+        for job_id in self._store.expire(now - self._settings.keep_s):
+            self._files.remove(job_id)
+        self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
+        for job_id in self._files.orphans():
+            job = self._store.get(job_id)
+            if job is None or job.state.over:
+                self._files.clear(job_id)
+
+    def _end_all(self) -> None:
+        for member in filter(None, self._members):
+            member.end()
+        for member in filter(None, self._members):
+            member.close()
+            self._store.release(member.owner, self._settings.attempts, counted=False)
+        if self._holding:
+            self._holding.close()
+            self._holding = None
+
+
+class _Member:
+    """One worker process."""
+
+    def __init__(self, settings: Settings, owner: str) -> None:
+        self.owner = owner
+        self.born = time.monotonic()
+        values = {**asdict(settings), "folder": str(settings.folder.absolute())}
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "visema.service.worker", json.dumps(values), owner],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to handle
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def code(self) -> str:
+        code = self._process.returncode
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    @property
+    def expected(self) -> bool:
+        from visema.service.worker import BROKEN_OFF
+
+        return self._process.returncode == BROKEN_OFF
+
+    def poke(self) -> None:
+        try:
+            pipe = cast(IO[bytes], self._process.stdin)
+            pipe.write(b".")
+            pipe.flush()
+        except (OSError, ValueError):
+            log.debug("A worker has just ended.")  # it is replaced at the next look
+
+    def end(self) -> None:
+        self._process.terminate()
+
+    def close(self) -> None:
+        pipe = self._process.stdin
+        try:
+            if pipe:
+                pipe.close()
+        except OSError:
+            log.debug("A worker's pipe was broken.")
+        try:
+            self._process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_now(file: IO[bytes]) -> bool:
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock_now(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

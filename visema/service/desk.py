@@ -1,0 +1,130 @@
+"""The service as a server sees it: settings, jobs, files and workers, and what is told about a job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from visema.service import files as service_files
+from visema.service.crew import Crew
+from visema.service.files import Files
+from visema.service.jobs import ID, Job, State, new_id
+from visema.service.settings import Settings
+from visema.service.store import JobStore
+
+log = logging.getLogger(__name__)
+
+#: Progress below this says too little about how long the rest will take, percent.
+_TELLING = 8.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A job and what follows from it.
+
+    Attributes:
+        job: The row.
+        place: Its place in the queue, from 1; 0 where it does not wait.
+        seconds_left: A guess at when it will be over; None where nothing is known.
+    """
+
+    job: Job
+    place: int
+    seconds_left: float | None
+
+
+class Desk:
+    """Takes jobs, tells about them, gives the films out.
+
+    Args:
+        settings: Of the service.
+
+    Raises:
+        OutputError: The folder or the database cannot be made.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.files = Files(settings.folder)
+        self.store = JobStore(settings.database_url)
+        self.crew = Crew(settings, self.store, self.files)
+
+    def open(self) -> None:
+        """Begin: the workers start now where the settings say so or something waits, else with the first job."""
+        counts = self.store.counts()
+        if self.settings.eager or counts[State.QUEUED] or counts[State.RUNNING]:
+            self.crew.start()
+
+    def close(self) -> None:
+        """End the workers."""
+        self.crew.close()
+        self.store.close()
+
+    def health(self) -> dict[str, int]:
+        """How much there is to do, and by how many."""
+        counts = self.store.counts()
+        return {
+            "queued": counts[State.QUEUED], "running": counts[State.RUNNING], "workers": self.settings.workers,
+        }  # fmt: skip
+
+    def begin(self) -> str:
+        """The name of a new job, whose folder for uploads is made.
+
+        Raises:
+            NoSpace: The disk is full.
+        """
+        self.files.check_space(0, self.settings.min_free_bytes)
+        job_id = new_id()
+        self.files.work(job_id).mkdir()
+        return job_id
+
+    def submit(self, job_id: str, client: str, options: dict[str, Any]) -> Job:
+        """Put a job whose files are there into the queue.
+
+        Raises:
+            QueueFull: Too many wait.
+        """
+        limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
+        job = self.store.submit(client, options, job_id=job_id, **limits)
+        service_files.note(self.files.log(job_id), "Taken in.")
+        self.crew.poke()
+        return job
+
+    def look(self, job_id: str) -> Standing | None:
+        """What is to be told about a job; None where there is none of that name."""
+        job = self.store.get(job_id) if ID.fullmatch(job_id) else None
+        if job is None:
+            return None
+        place = self.store.place(job_id) if job.state is State.QUEUED else 0
+        return Standing(job, place, self._seconds_left(job, place))
+
+    def cancel(self, job_id: str) -> Standing | None:
+        """Cancel a job; see `JobStore.cancel`."""
+        job = self.store.cancel(job_id) if ID.fullmatch(job_id) else None
+        if job is None:
+            return None
+        if job.state is State.CANCELLED:
+            self.files.remove(job_id, log=False)
+        self.crew.poke()
+        return self.look(job_id)
+
+    def remove(self, job_id: str) -> bool:
+        """Remove a finished film before its time; False where it is not finished."""
+        if not self.store.remove(job_id):
+            return False
+        self.files.remove(job_id)
+        return True
+
+    def _seconds_left(self, job: Job, place: int) -> float | None:
+        if job.state.over:
+            return 0.0
+        usual = self.store.usual_seconds()
+        if job.state is State.QUEUED:
+            rounds = 1 + (place - 1) // self.settings.workers
+            return None if usual is None else round(usual * (1 + rounds), 1)
+        took = time.time() - (job.started or time.time())
+        if job.percent >= _TELLING:
+            return round(took * (100 - job.percent) / job.percent, 1)
+        return None if usual is None else round(max(usual - took, 1.0), 1)

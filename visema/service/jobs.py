@@ -1,0 +1,72 @@
+"""A job: what a film is made of, and how far it is."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+#: What a job's name looks like; it is the name of its files too.
+ID: Final = re.compile(r"[a-z0-9-]{1,64}")
+
+
+class State(str, Enum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it but its removal."""
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+def new_id() -> str:
+    """The name of a new job; nobody can guess it, for it is also the key to the film."""
+    return secrets.token_hex(12)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row. Times are seconds since 1970.
+
+    Attributes:
+        id: Its name.
+        client: Who asked for it, for a fair order.
+        state: Where it is in its life.
+        stage: What is being done.
+        percent: How much is done, 0 to 100; it never falls.
+        message: What is to be said to the user, such as that a fallback spoke.
+        error, detail, hint: Why it failed: a code, what went wrong, what to do.
+        options: What was asked for, as JSON.
+        created, started, ended: When it was asked for, when its last attempt began, when it ended.
+        attempts: How often it was begun.
+        owner: The worker that makes it.
+        cancel: Whether it shall be cancelled.
+        duration: Seconds of the film, once it is there.
+    """
+
+    id: str
+    client: str
+    state: State
+    stage: str
+    percent: float
+    message: str
+    error: str
+    detail: str
+    hint: str
+    options: dict[str, Any]
+    created: float
+    started: float | None
+    ended: float | None
+    attempts: int
+    owner: str
+    cancel: bool
+    duration: float | None

@@ -1,0 +1,244 @@
+"""A process that makes films: it claims jobs one after the other until its parent goes. Run by `visema.service.crew`.
+
+Standard input is its lifeline: a byte there means that a job may be waiting or was cancelled, its end that the parent
+is gone. A picture or recording that crashes it takes only the job with it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any, Final
+
+from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
+from visema.service.files import PICTURE, SOUND, Files, session_log
+from visema.service.jobs import Job
+from visema.service.settings import Settings
+from visema.service.stages import overall
+from visema.service.store import JobStore
+
+log = logging.getLogger("visema.service.worker")
+
+#: A job is looked after this often while it is made: its lease, its progress, whether it was cancelled.
+BEAT_S: Final = 0.4
+#: The queue is looked at this often where nobody says that a job waits.
+IDLE_S: Final = 2.0
+#: A cancelled job that has not stopped by itself after so long is broken off with its process.
+PATIENCE_S: Final = 1.0
+#: Exit codes that the parent understands: broken off, to be started again at once.
+BROKEN_OFF: Final = 75
+
+
+class Worker:
+    """Claims and makes jobs.
+
+    Args:
+        settings: Of the service.
+        owner: Its name in the rows.
+    """
+
+    def __init__(self, settings: Settings, owner: str) -> None:
+        self._settings = settings
+        self._owner = owner
+        self._files = Files(settings.folder)
+        self._store = JobStore(settings.database_url)
+        self._poked = threading.Event()
+
+    def listen(self) -> None:
+        """Follow the parent; ends the process with it."""
+        while os.read(0, 64):
+            self._poked.set()
+        os._exit(1)
+
+    def run(self) -> None:
+        """Make films for ever."""
+        while True:
+            self._poked.clear()
+            job = self._store.claim(self._owner, self._settings.lease_s, self._settings.attempts)
+            if job is None:
+                self._poked.wait(IDLE_S)
+            else:
+                self._make(job)
+
+    def _make(self, job: Job) -> None:
+        handler = session_log(self._files.log(job.id))
+        root = logging.getLogger("visema")
+        root.addHandler(handler)
+        watch = Watch(self._store, self._files, job, self._owner, self._settings, self._poked)
+        try:
+            watch.start()
+            self._film(job, watch)
+        finally:
+            watch.end()
+            root.removeHandler(handler)
+            handler.close()
+
+    def _film(self, job: Job, watch: Watch) -> None:
+        began = time.monotonic()
+        log.info("Attempt %d begins.", job.attempts)
+        store, files = self._store, self._files
+        draft = files.draft(job.id, job.attempts)
+        try:
+            from visema.service.film import make_film
+            from visema.service.request import film_options
+
+            sound = files.work(job.id) / SOUND
+            text = str(job.options.get("text", ""))
+            report = make_film(
+                files.work(job.id) / PICTURE,
+                draft,
+                audio=sound if job.options.get("audio") else None,
+                text=text,
+                options=film_options(job.options, offline=self._settings.offline),
+                progress=watch.progress,
+                stop=watch.stop,
+            )
+            if watch.stop.is_set() or not watch.report().mine:
+                return self._stopped(job, watch)
+            files.publish(job.id, draft)
+            if not store.finish(job.id, self._owner, message=" ".join(report.notes), duration=report.duration):
+                return self._stopped(job, watch)
+            files.clear(job.id)
+            log.info("Done: %.1f s of film in %.1f s.", report.duration, time.monotonic() - began)
+        except Exception as e:
+            if watch.stop.is_set():
+                return self._stopped(job, watch)
+            error, detail, hint = reason(e)
+            log.error("Failed: %s", e, exc_info=None if isinstance(e, VisemaError) else e)
+            if store.fail(job.id, self._owner, error, detail, hint):
+                files.clear(job.id)
+
+    def _stopped(self, job: Job, watch: Watch) -> None:
+        """The job was cancelled, or is another worker's by now."""
+        log.info("Stopped: %s.", watch.why)
+        if self._store.give_up(job.id, self._owner):
+            self._files.remove(job.id, log=False)
+
+
+class Watch:
+    """Looks after one job while it is made: keeps its lease, tells its progress, hears of its cancellation."""
+
+    def __init__(
+        self, store: JobStore, files: Files, job: Job, owner: str, settings: Settings, poked: threading.Event
+    ) -> None:
+        self.stop = threading.Event()
+        self.why = "it is another worker's now"
+        self._store, self._files, self._job, self._owner, self._settings = store, files, job, owner, settings
+        self._poked = poked
+        self._stage, self._percent = "starting", job.percent
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """The job is over."""
+        self._over.set()
+        self._thread.join()
+
+    def progress(self, stage: str, share: float) -> None:
+        """Told by who makes the film."""
+        self._percent = max(self._percent, overall(stage, share))
+        self._stage = stage
+
+    def report(self) -> Any:
+        """Tell the database, and hear."""
+        told = self._store.report(self._job.id, self._owner, self._settings.lease_s, self._stage, self._percent)
+        if told.cancel:
+            self.why = "it was cancelled"
+        if told.cancel or not told.mine:
+            self.stop.set()
+        return told
+
+    def _beat(self) -> None:
+        deadline = time.monotonic() + self._settings.max_job_s
+        while not self._over.is_set():
+            try:
+                self.report()
+            except Exception as e:  # a database that is away for a moment: the lease gives it time to come back
+                log.warning("The database could not be told: %s", e)
+            if self.stop.is_set():
+                if not self._over.wait(PATIENCE_S):
+                    self._break_off()
+                return
+            if time.monotonic() > deadline:
+                self._give_in()
+            self._poked.wait(BEAT_S)
+            self._poked.clear()
+
+    def _break_off(self) -> None:
+        """What is being done does not stop by itself: end it with this process."""
+        log.info("Broken off: %s.", self.why)
+        if self._store.give_up(self._job.id, self._owner):
+            self._files.remove(self._job.id, log=False)
+        os._exit(BROKEN_OFF)
+
+    def _give_in(self) -> None:
+        minutes = self._settings.max_job_s / 60
+        log.error("Broken off after %.0f minutes.", minutes)
+        detail = f"The film was not finished within {minutes:.0f} minutes."
+        if self._store.fail(self._job.id, self._owner, "too_slow", detail, "Try a shorter recording or text."):
+            self._files.clear(self._job.id)
+        os._exit(BROKEN_OFF)
+
+
+def reason(error: BaseException) -> tuple[str, str, str]:
+    """Code, sentence and advice of a failure, for the user; what is not of our making stays in the log."""
+    kinds: tuple[tuple[type[VisemaError], str], ...] = (
+        (FaceError, "no_face"),
+        (MediaError, "bad_media"),
+        (VoiceError, "voice"),
+        (InputError, "unusable"),
+    )
+    if isinstance(error, OutputError):
+        full = "full" in error.what
+        what = "The server's disk is full." if full else "The server could not write the film."
+        return "disk_full" if full else "output", what, "Try again later, or tell who runs the server."
+    if isinstance(error, VisemaError):
+        code = next((code for kind, code in kinds if isinstance(error, kind)), "failed")
+        return code, error.what, error.hint
+    if isinstance(error, MemoryError):
+        return "memory", "The server has too little memory for this film.", "Try a smaller picture or shorter sound."
+    return "internal", "Something unexpected went wrong.", "The server's log has the details; please report them."
+
+
+def warm() -> None:
+    """Load what every film needs, so that the first one does not wait for it."""
+    import visema.hearing.hear
+    import visema.media.encode
+    import visema.mouth.warp
+    import visema.stage.render  # noqa: F401
+    from visema.face.landmarks import load_model
+
+    load_model()
+
+
+def main() -> int:
+    """Work with the settings in ``argv[1]`` (JSON) as the owner in ``argv[2]``."""
+    from visema.service.crew import settings_of
+
+    settings = settings_of(json.loads(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, terminate)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    worker = Worker(settings, sys.argv[2])
+    threading.Thread(target=worker.listen, name="lifeline", daemon=True).start()
+    warm()
+    worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

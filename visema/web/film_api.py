@@ -1,0 +1,244 @@
+"""The REST API of VISEMA 2.0: a picture and a recording, or a text, become a film."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+import visema
+from visema.errors import VisemaError
+from visema.live.requests import RequestError
+from visema.service.desk import Desk, Standing
+from visema.service.jobs import State
+from visema.service.request import FIELDS, check_request
+from visema.service.uploads import take_in
+from visema.web.film_errors import NO_STORE, clean, explained, problem
+from visema.web.film_intake import Received, receive
+from visema.web.film_models import Accepted, Config, Status, problems
+
+#: Uploads that are opened at once; each takes up to two children.
+OPENED_AT_ONCE: Final = 2
+_WORDS: Final = {
+    State.QUEUED: "processing", State.RUNNING: "processing", State.DONE: "completed", State.FAILED: "failed",
+    State.CANCELLED: "cancelled", State.EXPIRED: "expired",
+}  # fmt: skip
+_MESSAGES: Final = {
+    "queued": "Waiting in line.",
+    "starting": "Beginning.",
+    "portrait": "Bringing the picture to life.",
+    "speech": "Listening to the speech.",
+    "drawing": "Drawing the film.",
+    "done": "The film is ready.",
+    "failed": "The film could not be made.",
+    "cancelled": "Cancelled.",
+    "expired": "The film was kept long enough and is gone.",
+}
+_FORM: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP of a face"},
+                        "audio": {"type": "string", "format": "binary", "description": "Recording of speech"},
+                        "text": {"type": "string", "description": "What to say; with audio, what is said in it"},
+                        "voice": {"type": "string", "description": "Who says the text"},
+                        "language": {"type": "string", "description": "Of the recording, such as en"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) -> None:
+    """Put the API on ``app``.
+
+    Args:
+        app: The application.
+        desk: The service.
+        check_origin: Refuses the pages of other sites by the headers of their request.
+    """
+    opening = asyncio.Semaphore(OPENED_AT_ONCE)
+
+    def found(job_id: str) -> Standing:
+        standing = desk.look(job_id)
+        if standing is None:
+            raise RequestError("not_found", "There is no such film.", "Use the session_id that /generate gave.", 404)
+        return standing
+
+    @app.post(
+        "/generate",
+        status_code=202,
+        response_model=Accepted,
+        responses=problems(400, 403, 408, 413, 415, 422, 429, 503, 507),
+        openapi_extra=_FORM,
+        summary="Make a film of a picture and a recording or text",
+    )
+    @explained
+    async def generate(request: Request) -> Response:
+        check_origin(request.headers)
+        job_id = await asyncio.to_thread(desk.begin)
+        folder = desk.files.work(job_id)
+        try:
+            received = await receive(
+                request.headers, request.stream(), folder, known=FIELDS, max_bytes=desk.settings.max_bytes,
+                max_field=4 * desk.settings.max_text,
+            )  # fmt: skip
+            options = await asyncio.to_thread(_checked, received, desk)
+            async with opening:
+                await asyncio.to_thread(
+                    take_in, folder, sound="audio" in received.files, most_seconds=desk.settings.max_seconds
+                )
+            client = request.client.host if request.client else ""
+            await asyncio.to_thread(desk.submit, job_id, client, options)
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        answer = {
+            "session_id": job_id,
+            "status": "processing",
+            "download_url": f"/download/{job_id}",
+            "status_url": f"/status/{job_id}",
+        }
+        return JSONResponse(answer, 202, {**NO_STORE, "Location": f"/status/{job_id}"})
+
+    @app.get("/status/{session_id}", response_model=Status, responses=problems(404), summary="How far a film is")
+    @explained
+    async def status(session_id: str) -> Response:
+        return JSONResponse(_status(await asyncio.to_thread(found, session_id)), headers=NO_STORE)
+
+    @app.delete(
+        "/status/{session_id}",
+        response_model=Status,
+        responses=problems(403, 404, 409, 410),
+        summary="Cancel a film that waits or is being made",
+    )
+    @explained
+    async def cancel(session_id: str, request: Request) -> Response:
+        check_origin(request.headers)
+        await asyncio.to_thread(found, session_id)
+        standing = await asyncio.to_thread(desk.cancel, session_id) or found(session_id)
+        _refuse_over(standing, State.CANCELLED, "To remove a finished film, DELETE /download/<id>.")
+        return JSONResponse(_status(standing), headers=NO_STORE)
+
+    @app.api_route(
+        "/download/{session_id}",
+        methods=["GET", "HEAD"],
+        response_class=FileResponse,
+        responses={200: {"content": {"video/mp4": {}}, "description": "The film"}, **problems(404, 409, 410, 416)},
+        summary="The film, whole or in ranges",
+    )
+    @explained
+    async def download(session_id: str, request: Request) -> Response:
+        standing = await asyncio.to_thread(found, session_id)
+        _refuse_unfinished(standing)
+        path = desk.files.film(session_id)
+        if not path.is_file():
+            raise RequestError("gone", "The film is gone.", "Make it again.", 410)
+        inline = "inline" in request.query_params
+        return FileResponse(
+            path,
+            media_type="video/mp4",
+            filename=f"visema-{session_id[:8]}.mp4",
+            content_disposition_type="inline" if inline else "attachment",
+            headers={"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"},
+        )
+
+    @app.delete(
+        "/download/{session_id}",
+        status_code=204,
+        response_class=Response,
+        responses=problems(403, 404, 409, 410),
+        summary="Remove a finished film before its time",
+    )
+    @explained
+    async def remove(session_id: str, request: Request) -> Response:
+        check_origin(request.headers)
+        _refuse_unfinished(await asyncio.to_thread(found, session_id))
+        await asyncio.to_thread(desk.remove, session_id)
+        return Response(status_code=204)
+
+    @app.get("/config", response_model=Config, summary="What the service makes, and its limits")
+    @explained
+    async def config() -> Response:
+        return JSONResponse(_config(desk), headers=NO_STORE)
+
+
+def _checked(received: Received, desk: Desk) -> dict[str, Any]:
+    if "image" not in received.files:
+        raise RequestError("missing", "There is no picture.", "Send it as the field 'image', a file.", 422)
+    return check_request(received.fields, audio="audio" in received.files, settings=desk.settings)
+
+
+def _status(standing: Standing) -> dict[str, Any]:
+    job = standing.job
+    failed = job.state is State.FAILED
+    message = _MESSAGES.get(job.stage, "Making the film.")
+    if failed:
+        message = f"{job.detail} {job.hint}"
+    elif job.message:
+        message = f"{message} {job.message}"
+    return {
+        "session_id": job.id,
+        "status": _WORDS[job.state],
+        "state": job.state.value,
+        "stage": job.stage,
+        "percent": round(job.percent, 1),
+        "seconds_left": standing.seconds_left,
+        "message": clean(message),
+        "place": standing.place,
+        "download_url": f"/download/{job.id}" if job.state is State.DONE else None,
+        "duration": job.duration,
+        "error": problem(job.error, VisemaError(job.detail, job.hint)) if failed else None,
+    }
+
+
+def _refuse_unfinished(standing: Standing) -> None:
+    job = standing.job
+    if job.state is State.FAILED:
+        raise RequestError("failed", job.detail, job.hint, 409)
+    if not job.state.over:
+        raise RequestError("not_ready", "The film is not finished.", "Ask /status until it says completed.", 409)
+    _refuse_over(standing, State.DONE, "Ask for it again by /generate.")
+
+
+def _refuse_over(standing: Standing, but: State, hint: str) -> None:
+    """Refuse a job that is over in another way than ``but``."""
+    state = standing.job.state
+    if state is but or not state.over:
+        return
+    if state is State.EXPIRED:
+        raise RequestError("gone", "The film was kept long enough and is gone.", "Make it again.", 410)
+    words = {State.DONE: "is finished", State.FAILED: "has failed", State.CANCELLED: "was cancelled"}
+    raise RequestError(state.value, f"The film {words[state]}.", hint, 409)
+
+
+def _config(desk: Desk) -> dict[str, Any]:
+    settings = desk.settings
+    return {
+        "version": visema.__version__,
+        "device": "cpu",
+        "fp16": False,
+        "encoding": {
+            "vcodec": "libx264", "pix_fmt": "yuv420p", "profile": "high", "level": "4.2", "crf": "18", "r": "25",
+        },
+        "limits": {
+            "max_bytes": settings.max_bytes,
+            "max_seconds": settings.max_seconds,
+            "max_text": settings.max_text,
+            "max_waiting": settings.max_waiting,
+        },
+        "options": sorted(FIELDS),
+        "workers": settings.workers,
+        "keep_hours": settings.keep_s / 3600,
+    }  # fmt: skip
