@@ -216,7 +216,7 @@ def _still_base(
     from visema.portrait.loop import make_loop
 
     image = limit_size(image, LARGEST_PHOTO)
-    faces = find_faces(image)
+    faces, seen = find_faces(image)
     if not faces:
         raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
     pose = fit_poses(faces[0][None])
@@ -246,7 +246,7 @@ def _still_base(
             frames=frames,
             reference=reference,
             measured=measured,
-            faces=len(faces),
+            faces=seen,
             notes=made.notes,
         )
 

@@ -124,7 +124,7 @@ def test_real_faces(real_media, name: str, words: list[str]) -> None:  # type: i
     from visema.face.tracking import find_faces
 
     picture = read_image(real_media(name))
-    notes = diagnose(track_of(find_faces(picture)[0]), picture.shape[1::-1], "photo", 1, {0: picture})
+    notes = diagnose(track_of(find_faces(picture)[0][0]), picture.shape[1::-1], "photo", 1, {0: picture})
     assert len(notes) == len(words) and all(w in n for w, n in zip(words, notes, strict=True))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.face.people import on_grey, posed, presenter, presenter_mesh, turned
 from visema.errors import FaceError
+from visema.face.landmarks import MediaPipeLandmarker
 from visema.face.pose import canonical_mesh, fit_poses
 from visema.face.track import FaceTrack
 from visema.face.tracking import (
@@ -142,14 +143,32 @@ def test_the_largest_of_several_faces_is_followed() -> None:
         tracking = tracker.finish()
     assert tracking.faces == 2
     assert (tracking.landmarks[:, :, 0].mean(1) > 400).all()
-    assert len(find_faces(two_faces())) == 2
-    assert find_faces(two_faces())[0][:, 0].mean() > 400
+    faces, seen = find_faces(two_faces())
+    assert len(faces) == seen == 2
+    assert faces[0][:, 0].mean() > 400
+
+
+@pytest.mark.parametrize("at", [(500, 420), (40, 60)], ids=["near the other", "far from it"])
+def test_two_small_faces_are_counted_and_the_larger_is_followed(at: tuple[int, int]) -> None:
+    picture = on_grey(presenter(220), (1280, 720), (900, 300))
+    picture[at[1] : at[1] + 180, at[0] : at[0] + 180] = presenter(180)
+    rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    with MediaPipeLandmarker() as mesh:
+        assert not mesh.find_rgb(rgb), "too small for the detector of the whole picture"
+    with FaceTracker() as tracker:
+        for _ in range(3):
+            tracker.add(rgb)
+        tracking = tracker.finish()
+    assert tracking.faces == 2
+    assert (tracking.landmarks[:, :, 0].mean(1) > 900).all()
+    faces, seen = find_faces(picture)
+    assert seen == 2 and faces[0][:, 0].mean() > 900
 
 
 def test_a_small_face_in_a_large_picture_is_found() -> None:
     small = on_grey(presenter(200), (1280, 720), (900, 300))
-    faces = find_faces(small)
-    assert len(faces) == 1 and 900 < faces[0][:, 0].mean() < 1100
+    faces, seen = find_faces(small)
+    assert len(faces) == seen == 1 and 900 < faces[0][:, 0].mean() < 1100
     rgb = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
     with FaceTracker() as tracker:
         for _ in range(3):

@@ -69,6 +69,7 @@ class FaceTracker:
         self._points: list[FloatArray | None] = []
         self._last: FloatArray | None = None
         self._faces = 0
+        self._small = 0  # faces that only the finer detector sees
         self._missed = 0
 
     def add(self, rgb: Image) -> None:
@@ -79,7 +80,7 @@ class FaceTracker:
         """
         found = self._look(rgb)
         if self._faces == 0 and not found and self._missed % HARD_SEARCH_EVERY == 0:
-            self._window = _small_face_window(rgb)
+            self._window, self._small = _small_face_window(rgb)
             found = self._look(rgb) if self._window else []
         if self._faces == 0 and found:
             found = self._meet(rgb)
@@ -115,17 +116,13 @@ class FaceTracker:
         self.close()
 
     def _look(self, rgb: Image) -> list[FloatArray]:
-        if self._window is None:
-            return self._mesh.find_rgb(rgb)
-        x0, y0, x1, y1 = self._window
-        shift = np.array([x0, y0, 0], np.float32)
-        return [p + shift for p in self._mesh.find_rgb(np.ascontiguousarray(rgb[y0:y1, x0:x1]))]
+        return _found_in(self._mesh, rgb, self._window)
 
     def _meet(self, rgb: Image) -> list[FloatArray]:
         """The first frame with a face: are there more? Then follow them all and keep to the largest."""
         with MediaPipeLandmarker() as searching:
-            faces = distinct(searching.find_rgb(rgb)) if self._window is None else []
-        self._faces = max(1, len(faces))
+            faces = distinct(_found_in(searching, rgb, self._window))
+        self._faces = max(1, len(faces), self._small)
         if len(faces) > 1:
             self._several = True
             self._mesh.close()
@@ -169,19 +166,22 @@ def track_face(frames: Iterable[Image], fps: float = 25.0, ends: Ends = "wrap") 
         return tracker.finish().smoothed(fps, ends)
 
 
-def find_faces(image: Image) -> list[FloatArray]:
-    """Every face of a picture (BGR), (478, 3) each, the largest first; small ones only where there is no larger."""
+def find_faces(image: Image) -> tuple[list[FloatArray], int]:
+    """The faces of a picture (BGR), (478, 3) each, the largest first, and how many were seen.
+
+    Small ones are looked for only where there is no larger, and measured only near the largest of them.
+    """
     if image.size == 0:  # a picture one pixel wide, cropped to an even width
-        return []
+        return [], 0
     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    seen = 0
     with MediaPipeLandmarker() as mesh:
         faces = mesh.find_rgb(rgb)
-        window = None if faces else _small_face_window(rgb)
-        if window:
-            x0, y0, x1, y1 = window
-            shift = np.array([x0, y0, 0], np.float32)
-            faces = [p + shift for p in mesh.find_rgb(np.ascontiguousarray(rgb[y0:y1, x0:x1]))]
-    return distinct(faces)
+        if not faces:
+            window, seen = _small_face_window(rgb)
+            faces = _found_in(mesh, rgb, window) if window else []
+    faces = distinct(faces)
+    return faces, max(len(faces), seen) if faces else 0
 
 
 def mirrored(track: FaceTrack) -> FaceTrack:
@@ -289,19 +289,28 @@ def _bridged(known: FloatArray, found: NDArray[np.bool_]) -> FloatArray:
     return np.asarray(known[before] + part[:, None, None] * (known[after] - known[before]), np.float32)
 
 
-def _small_face_window(rgb: Image) -> Box | None:
-    """A square of six face widths around the best face that the full-range detector sees, None without one."""
+def _found_in(mesh: MediaPipeLandmarker, rgb: Image, window: Box | None) -> list[FloatArray]:
+    """The faces in a window of the picture, or in all of it, in pixels of the picture."""
+    if window is None:
+        return mesh.find_rgb(rgb)
+    x0, y0, x1, y1 = window
+    shift = np.array([x0, y0, 0], np.float32)
+    return [p + shift for p in mesh.find_rgb(np.ascontiguousarray(rgb[y0:y1, x0:x1]))]
+
+
+def _small_face_window(rgb: Image) -> tuple[Box | None, int]:
+    """A square of six face widths around the largest face that the full-range detector sees, and how many it sees."""
     from mediapipe.python.solutions.face_detection import FaceDetection
 
     with FaceDetection(model_selection=1, min_detection_confidence=0.5) as detector:
         faces = detector.process(rgb).detections or ()
     if not faces:
-        return None
+        return None, 0
     boxes = [face.location_data.relative_bounding_box for face in faces]
     box = max(boxes, key=lambda b: b.width * b.height)
     h, w = rgb.shape[:2]
     side = max(box.width * w, box.height * h)
-    return _window((box.xmin + box.width / 2) * w, (box.ymin + box.height / 2) * h, 6 * side, rgb)
+    return _window((box.xmin + box.width / 2) * w, (box.ymin + box.height / 2) * h, 6 * side, rgb), len(faces)
 
 
 def _window(cx: float, cy: float, side: float, rgb: Image) -> Box:

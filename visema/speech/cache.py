@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -17,7 +16,9 @@ from typing import Final
 import numpy as np
 
 from visema.paths import cache_dir
+from visema.speech.sound import Sound, let_go
 from visema.speech.types import Span, Speech, SpeechSettings
+from visema.types import Samples
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ VERSION: Final = 1
 #: Bytes of all kept speech: about 100 minutes; a speech of more than a tenth of it is not kept.
 LIMIT: Final = 256 * 2**20
 _SCALE: Final = 32767
+#: Samples converted at once, which bounds memory.
+_BLOCK: Final = 1 << 20
 
 
 def _folder() -> Path:
@@ -57,7 +60,7 @@ def load(text: str, voice: str, settings: SpeechSettings) -> Speech | None:
             samples = stored["samples"]
             head = json.loads(stored["head"].tobytes().decode("utf-8"))
         speech = Speech(
-            samples=_checked(samples).astype(np.float32) / np.float32(_SCALE),
+            samples=_as_floats(_checked(samples)),
             rate=int(head["rate"]),
             words=_spans(head["words"]),
             phones=_spans(head["phones"]),
@@ -86,6 +89,21 @@ def _checked(
     return samples
 
 
+def _as_floats(samples: np.ndarray[tuple[int, ...], np.dtype[np.int16]]) -> Samples:
+    sound = Sound()
+    for i in range(0, len(samples), _BLOCK):
+        sound.add(samples[i : i + _BLOCK].astype(np.float32) / np.float32(_SCALE))
+    return sound.finish()
+
+
+def _as_integers(samples: Samples) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    out = np.empty(len(samples), np.int16)
+    for i in range(0, len(samples), _BLOCK):
+        out[i : i + _BLOCK] = np.rint(samples[i : i + _BLOCK] * _SCALE)
+        let_go(samples)
+    return out
+
+
 def _spans(rows: list[list[object]]) -> tuple[Span, ...]:
     spans = tuple(Span(float(str(a)), float(str(b)), str(label)) for a, b, label in rows)
     if any(s.end < s.start for s in spans) or any(b.start < a.start for a, b in pairwise(spans)):
@@ -102,18 +120,16 @@ def store(speech: Speech, text: str, voice: str, settings: SpeechSettings) -> No
         "rate": speech.rate, "words": speech.words, "phones": speech.phones, "voice": speech.voice,
         "notes": speech.notes,
     }  # fmt: skip
-    data = io.BytesIO()
-    np.savez(
-        data,
-        samples=np.rint(speech.samples * _SCALE).astype(np.int16),
-        head=np.frombuffer(json.dumps(head).encode(), np.uint8),
-    )
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data.getbuffer())
+            np.savez(
+                file,
+                samples=_as_integers(speech.samples),
+                head=np.frombuffer(json.dumps(head).encode(), np.uint8),
+            )
         Path(temporary).replace(path)
         temporary = None
         _prune(path.parent)

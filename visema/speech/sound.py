@@ -1,7 +1,11 @@
-"""Sound put together piece by piece; a long one lies on disk, so that an hour of speech needs no gigabyte."""
+"""Sound put together piece by piece; a long one lies on disk, so that an hour of speech takes no more memory.
+
+What was read of it stays in memory until `let_go`, which everything that goes through a whole sound calls on the way.
+"""
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from pathlib import Path
 from typing import IO, Final
@@ -13,6 +17,12 @@ from visema.types import Samples
 
 #: Samples kept in memory: 3 minutes at 22 kHz, 16 MB.
 IN_MEMORY: Final = 4_000_000
+
+
+def let_go(samples: Samples) -> None:
+    """Give back the memory through which a long sound is read from its file; it is read again where needed."""
+    if isinstance(samples.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        samples.base.madvise(mmap.MADV_DONTNEED)
 
 
 class Sound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +15,12 @@ from visema.avatar import Avatar
 from visema.errors import InputError, OutputError
 from visema.media.encode import Mp4Writer
 from visema.mouth.heard import Heard
+from visema.speech.sound import let_go
 from visema.speech.types import Speech
 from visema.stage.compositor import Compositor
 from visema.stage.framing import Framing, choose_framing
 from visema.stage.label import draw_label
-from visema.types import I420, FloatArray, Samples
+from visema.types import I420, FloatArray
 from visema.visemes.articulation import TARGETS, ArticulationCurve
 from visema.visemes.classes import SILENCE
 from visema.visemes.plan import Plan
@@ -32,7 +32,7 @@ MIN_FPS, MAX_FPS = 1.0, 120.0
 #: A generated speech ends with at least this much silence, in which the lips come to rest.
 TAIL_S = 0.3
 #: After so many pictures the part of a long sound that was read is let go; 20 s at 25 a second.
-PAGES_KEPT_FRAMES = 500
+LET_GO_FRAMES = 500
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,12 @@ def render_file(
             writer.write_audio(speech.samples[written:end])
             writer.write(frame)
             written = end
-            if (number + 1) % PAGES_KEPT_FRAMES == 0:
-                _forget_pages(speech.samples)
+            if (number + 1) % LET_GO_FRAMES == 0:
+                let_go(speech.samples)
             if progress:
                 progress(number + 1, total)
     seconds = time.perf_counter() - began
     return RenderReport(out_path, total, fps, framing.size, speech.duration, seconds)
-
-
-def _forget_pages(samples: Samples) -> None:
-    """Let go of the memory through which a long speech is read from its file; it is read again where needed."""
-    if isinstance(samples.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        samples.base.madvise(mmap.MADV_DONTNEED)
 
 
 def speaking_frames(

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from visema.speech.sound import let_go
 from visema.types import FloatArray, Samples
 
 #: Openness is multiplied by floor + slope x loudness. A synthetic voice has no noise and no distance to the
@@ -69,14 +70,20 @@ def _band_power(samples: Samples, rate: int, n: int) -> FloatArray:
         stretch = np.pad(stretch, (max(-first, 0), end - max(first, 0) - len(stretch)))
         frames = np.lib.stride_tricks.sliding_window_view(stretch, size)
         out[i : i + _BLOCK] = np.square(frames[block - first] @ basis).sum(1)
+        let_go(samples)
     return out
+
+
+def _sounds(samples: Samples) -> bool:
+    step = _BLOCK * 256  # 4 MB: a long speech lies on disk and need not come into memory at once
+    return any(samples[i : i + step].any() for i in range(0, len(samples), step))
 
 
 def openness_of(samples: Samples, rate: int, recorded: bool) -> Callable[[FloatArray], FloatArray]:
     """A function from times in seconds, (n,), to the factor on the mouth's opening, (n,)."""
     floor, slope = RECORDED if recorded else SYNTHETIC
     # Where there is no sound, as under an edited timeline, the visemes alone say how open the mouth is.
-    level = loudness(samples, rate) if samples.any() else np.zeros(0, np.float32)
+    level = loudness(samples, rate) if _sounds(samples) else np.zeros(0, np.float32)
     at = (np.arange(len(level)) + 0.5) * HOP
 
     def factor(times: FloatArray) -> FloatArray:
