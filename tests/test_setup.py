@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -195,6 +196,26 @@ def test_a_full_disk_leaves_nothing(photo: Path, cache: Path, monkeypatch: pytes
     assert nothing_left(cache)
 
 
+@pytest.mark.parametrize("full_at", ["mouth_vid_Th.png", "landmarks.json"])
+def test_a_disk_that_fills_up_under_the_library(
+    photo: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, full_at: str
+) -> None:
+    """The message names what the user knows, not the folder in which the avatar is being made."""
+    for name in ("write_bytes", "write_text"):
+        real = getattr(Path, name)
+
+        def write(self: Path, *args: Any, real: Any = real, **more: Any) -> Any:
+            if self.name == full_at:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(self, *args, **more)
+
+        monkeypatch.setattr(Path, name, write)
+    with pytest.raises(OutputError) as caught:
+        prepare_avatar(photo)
+    assert caught.value.what == f"The disk of {cache} is full."
+    assert caught.value.exit_code == 2 and nothing_left(cache)
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk")
 def test_a_really_full_disk(clip: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = tmp_path / "disk"
@@ -204,8 +225,9 @@ def test_a_really_full_disk(clip: Path, photo: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("VISEMA_CACHE", str(disk / "cache"))
     try:
         for source in (clip, photo):
-            with pytest.raises(OutputError, match="full"):
+            with pytest.raises(OutputError) as caught:
                 prepare_avatar(source)
+            assert caught.value.what == f"The disk of {disk / 'cache'} is full."
             assert nothing_left(disk / "cache")
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(OutputError, match="cannot be written"):

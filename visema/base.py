@@ -218,7 +218,9 @@ def _still_base(
     image = limit_size(image, LARGEST_PHOTO)
     faces, seen = find_faces(image)
     if not faces:
-        raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
+        raise FaceError(
+            "No face was found.", "Use a photo that shows one whole human face from the front, upright and well lit."
+        )
     pose = fit_poses(faces[0][None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
     longest = np.clip(max(image.shape) * PLENTY_U / float(pose.scale[0]), LONGEST_PHOTO, LARGEST_PHOTO)

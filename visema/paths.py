@@ -16,6 +16,8 @@ from visema.errors import OutputError
 #: The checkout, which holds `assets/` and, unless told otherwise, `cache/`.
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "assets"
+#: How the names of our temporary folders end.
+PARTIAL = ".partial"
 
 
 def cache_dir() -> Path:
@@ -24,9 +26,15 @@ def cache_dir() -> Path:
 
 
 def explain_os_error(error: OSError, path: Path) -> OutputError:
-    """The user's words for a failed write."""
+    """The user's words for a failed write.
+
+    What lies in one of our temporary folders is named by the place in which that folder stands, for the user never
+    sees the folder.
+    """
     import errno
 
+    hidden = next((p for p in (path, *path.parents) if p.name.endswith(PARTIAL)), None)
+    path = hidden.parent if hidden else path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"The disk of {path} is full.", "Free some space and try again; nothing was left behind.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -49,7 +57,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(PARTIAL, f".{target.name}-", target.parent))
         yield temporary
         old = None
         if target.exists():

@@ -94,6 +94,7 @@ TABLE = [
     (("--ui", *SAVE), "--ui"),
     (("--headless", "--port", "7000"), "--ui"),
     (("--list-voices", "xx"), "xx"),
+    (("--list-voices", "fil"), "of this machine"),
 ]
 
 

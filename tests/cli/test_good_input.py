@@ -136,7 +136,10 @@ def test_voices_are_listed(video: Video) -> None:
     assert every.code == german.code == 0
     assert len(german.out.splitlines()) < len(every.out.splitlines())
     assert all(" de" in line for line in german.out.splitlines())
-    assert "edge:de-DE-KatjaNeural" in german.out and "espeak:de" in german.out
+    assert "espeak:de" in german.out and "this machine" in german.out
+    assert "cloud" not in every.out, "which cannot speak offline"
+    anywhere = video("--list-voices", "de")
+    assert "edge:de-DE-KatjaNeural" in anywhere.out and "espeak:de" in anywhere.out
 
 
 def test_check_looks_at_everything_and_passes_here(video: Video) -> None:

@@ -55,6 +55,8 @@ def test_a_good_face_has_no_notes() -> None:
         (shut(posed(35)), "small"),
         (shut(posed(100, turned(yaw=38))), "turned by 3"),
         (shut(posed(100, turned(yaw=-38))), "turned by 3"),
+        (shut(posed(100, turned(roll=90))), "Turn the picture upright"),
+        (shut(posed(100, turned(roll=-60))), "Turn the picture upright"),
         (noisy(GOOD, 3.2), "measured badly"),
         (opened(GOOD, 12), "mouth is open"),
         (opened(GOOD, 30), "wide open"),
@@ -73,10 +75,11 @@ def test_refusals(mesh: FloatArray, word: str) -> None:
     with pytest.raises(FaceError, match=word) as caught:
         diagnose(track_of(mesh), SIZE, "photo")
     assert caught.value.hint
+    assert word != "human" or "upright" in caught.value.hint
 
 
 def test_no_face_at_all() -> None:
-    with pytest.raises(FaceError, match="No face"):
+    with pytest.raises(FaceError, match=r"No face.*upright"):
         diagnose(track_of(GOOD, found=[False]), SIZE, "photo")
 
 

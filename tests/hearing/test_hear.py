@@ -88,6 +88,7 @@ def test_without_transcript() -> None:
     heard = hear(truth.samples, truth.rate)
     assert agreement(heard, truth) > 0.45
     assert heard.phones and heard.alphabet == "arpabet"
+    assert heard.words and heard.guessed
 
 
 def test_the_same_recording_gives_the_same(aligned: Speech) -> None:
@@ -110,7 +111,7 @@ def test_transcript_in_another_language() -> None:
     heard = hear(truth.samples, truth.rate, GERMAN, "de")
     assert heard.alphabet == "ipa" and not heard.notes
     assert agreement(heard, truth) > 0.7
-    assert [w.label for w in heard.words] == GERMAN.split()
+    assert [w.label for w in heard.words] == GERMAN.split() and not heard.guessed
 
 
 def test_wrong_transcript_is_noticed() -> None:

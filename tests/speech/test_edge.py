@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -115,13 +116,17 @@ def test_refused_for_good(server: EdgeServer) -> None:
 @pytest.mark.parametrize(
     ("act", "words"), [("cut", "broke off"), ("garbage", "cannot be used"), ("noise", "cannot be")]
 )
-def test_a_spoilt_answer_is_asked_for_again(server: EdgeServer, act: str, words: str) -> None:
+def test_a_spoilt_answer_is_asked_for_again(
+    server: EdgeServer, act: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     server.script = [act, "ok"]
     assert len(say(server).words) == len(TEXT.split())
     assert server.connections == 2
     server.connections, server.script = 0, [act]
-    with pytest.raises(Unreachable, match=words):
+    with pytest.raises(Unreachable, match="cannot be used"):
         say(server)
+    assert words in caplog.text
 
 
 @pytest.mark.parametrize("act", ["hang", "silent", "500", "empty", "drop"])
@@ -162,12 +167,15 @@ def test_a_dead_name_server_is_not_waited_for(server: EdgeServer) -> None:
     assert time.monotonic() - started < 4
 
 
-def test_nobody_listens(server: EdgeServer) -> None:
+def test_nobody_listens(server: EdgeServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         server.port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match="cannot be reached"):
+    with pytest.raises(Unreachable, match=r"^The speech service cannot be reached\.") as caught:
         say(server, "Hello.")
+    assert "Connect" not in str(caught.value), "what the system calls it belongs to the log"
+    assert "Connect call failed" in caplog.text
 
 
 def test_inside_a_running_loop(server: EdgeServer) -> None:

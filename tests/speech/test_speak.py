@@ -242,8 +242,11 @@ def test_names(name: str, full: str) -> None:
         ("en-US-JenyNeural", "en-US-JennyNeural"),
         ("JennyNeural", "en-US-JennyNeural"),
         ("espeak:en-uss", "espeak:en-us"),
+        ("espeak:germn", "espeak:german?"),
+        ("Jenny", "en-US-JennyNeural"),
         ("google:x", "edge:"),
-        ("edge:Jenny", "--list-voices"),
+        ("edge:Jenny", "en-US-JennyNeural"),
+        ("espeak:en-us+f33", "en-us+f3?"),
         ("\0", "--list-voices"),
     ],
 )
@@ -251,6 +254,13 @@ def test_unknown_voices(name: str, similar: str) -> None:
     with pytest.raises(VoiceError) as caught:
         speak("Hello.", name, offline=True)
     assert similar in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["espeak:foo", "foo", "edge:foo", "espeak:zzzz"])
+def test_what_is_like_no_voice_suggests_none(name: str) -> None:
+    with pytest.raises(VoiceError) as caught:
+        speak("Hello.", name, offline=True)
+    assert caught.value.hint == "--list-voices shows them all."
 
 
 def test_lists() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +44,16 @@ def test_srt() -> None:
     assert " ".join(shown) == TEXT
     assert max(map(len, shown)) <= LINE
     assert all(len(block.strip().split("\n")) <= 4 for block in text.split("\n\n"))
+
+
+def test_guessed_words_are_called_guesses(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_captions(spoken(), tmp_path / "given.vtt")
+    assert not caplog.records and "NOTE" not in (tmp_path / "given.vtt").read_text()
+    guessed = replace(spoken(), guessed=True)
+    write_captions(guessed, tmp_path / "a.srt")
+    assert [r.levelno for r in caplog.records] == [logging.WARNING] and "recognised" in caplog.text
+    text = to_vtt(guessed)
+    assert text.startswith("WEBVTT\n\nNOTE The words") and times(text) == times(to_vtt(spoken()))
 
 
 def test_vtt_words_carry_rising_times() -> None:

@@ -59,10 +59,12 @@ def list_voices(language: str, offline: bool) -> int:
     """Print the voices, those of ``language`` if it is given."""
     from visema.speech.voices import list_voices as voices_of
 
-    voices = voices_of(language or None, offline)
+    voices = [v for v in voices_of(language or None, offline) if not (offline and v.cloud)]
     if not voices:
+        where = " of this machine" if offline else ""
         raise InputError(
-            f"No voice speaks '{language}'.", "Give a language such as en, de or pt-BR; without one all are listed."
+            f"No voice{where} speaks '{language}'.",
+            "Give a language such as en, de or pt-BR; without one all are listed.",
         )
     width = max(len(v.name) for v in voices)
     for voice in voices:

@@ -18,6 +18,8 @@ from visema.types import FloatArray, Image
 MIN_U, GOOD_U = 25.0, 40.0
 #: Degrees of yaw above which lips are drawn lopsided.
 MAX_YAW = 30.0
+#: Degrees of roll above which the whole picture must have been turned: heads tilt by less.
+MAX_ROLL = 40.0
 #: Fit residual (in U) from which the mesh is doubtful, and from which it is no human face.
 ODD_RESIDUAL, MAX_RESIDUAL = 0.045, 0.07
 #: Opening (in U) of a mouth that is not shut.
@@ -55,7 +57,10 @@ def diagnose(
     """
     seen = track.found
     if not seen.any():
-        raise FaceError("No face was found.", "Use a photo or video that shows one whole human face from the front.")
+        raise FaceError(
+            "No face was found.",
+            "Use a photo or video that shows one whole human face from the front, upright and well lit.",
+        )
     poses = track.poses
     unit = float(np.median(poses.scale[seen]))
     residual = float(np.median(poses.residual[seen]))
@@ -78,6 +83,12 @@ def diagnose(
         notes.append(
             f"The head is turned by {yaw:.0f} degrees; rounded lips will look lopsided. "
             "Use one that looks at the camera, within 25 degrees."
+        )
+    roll = float(np.median(np.abs(poses.roll[seen])))
+    if roll > MAX_ROLL:
+        notes.append(
+            f"The face is turned by {roll:.0f} degrees in the picture, and so is the avatar. "
+            "Turn the picture upright and make the avatar anew."
         )
     notes += _lost(track)
     notes += _mouth(track, kind)
@@ -110,7 +121,8 @@ def refuse_unusable(unit: float, residual: float, kind: Kind) -> None:
     if residual > MAX_RESIDUAL:
         raise FaceError(
             f"What was found does not measure like a human face (misfit {residual:.3f}, at most {MAX_RESIDUAL}).",
-            f"Use a {kind} of one person, from the front, with nothing before the face.",
+            f"Use a {kind} of one person, from the front, with nothing before the face; if it lies on its side or "
+            "is upside down, turn it upright first.",
         )
 
 

@@ -100,7 +100,8 @@ class FaceTracker:
         found = np.array([p is not None for p in self._points], np.bool_)
         if not found.any():
             raise FaceError(
-                "No face was found.", "Use a photo or video that shows one whole human face from the front, well lit."
+                "No face was found.",
+                "Use a photo or video that shows one whole human face from the front, upright and well lit.",
             )
         known = np.array([p for p in self._points if p is not None], np.float32)
         return Tracking(_bridged(known, found), found, self._faces)

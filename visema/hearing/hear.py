@@ -130,7 +130,17 @@ def _without_transcript(
         return _by_energy(samples, rate, sound, transcript, notes)
     text = transcript or " ".join(w.label for w in heard.words)
     phones = _inside(heard.phones, len(samples) / rate)
-    return Speech(samples, rate, heard.words, phones, "arpabet", text, notes=tuple(notes), recorded=True)
+    return Speech(
+        samples,
+        rate,
+        heard.words,
+        phones,
+        "arpabet",
+        text,
+        notes=tuple(notes),
+        recorded=True,
+        guessed=bool(heard.words),
+    )
 
 
 def _by_energy(samples: Samples, rate: int, sound: Samples, transcript: str, notes: list[str]) -> Speech:

@@ -20,10 +20,11 @@ from typing import Any, Protocol, runtime_checkable
 import cv2
 import numpy as np
 
-from visema.errors import AvatarError, FaceError, OutputError
+from visema.errors import AvatarError, FaceError
 from visema.media.image import write_pngs
 from visema.mouth.engine import MouthEngine
 from visema.mouth.points68 import EYES, MOUTH, mouth_fractions, to_68
+from visema.paths import explain_os_error
 from visema.types import Box, FloatArray, Image
 from visema.visemes.articulation import TARGETS
 from visema.visemes.classes import BLINK, VISEMES
@@ -163,7 +164,7 @@ def write_library(
         write_pngs({folder / picture_name(name): picture for name, picture in pictures.items()})
         (folder / LANDMARKS).write_text(json.dumps(about, indent=1), "utf-8")
     except OSError as e:
-        raise OutputError(f"Cannot write the mouth library to {folder}: {e.strerror}.", "Free some space.") from e
+        raise explain_os_error(e, folder) from e
     return library
 
 

@@ -23,7 +23,7 @@ from visema.types import Samples
 _log = logging.getLogger(__name__)
 
 #: Raise when speech made by this program would sound or be timed differently.
-VERSION: Final = 1
+VERSION: Final = 2
 #: Bytes of all kept speech: about 100 minutes; a speech of more than a tenth of it is not kept.
 LIMIT: Final = 256 * 2**20
 _SCALE: Final = 32767

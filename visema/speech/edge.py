@@ -144,9 +144,9 @@ class EdgeEngine:
                     raise Unreachable(f"The speech service refused (HTTP {e.status}).", _hint(e.status)) from e
             except _Broken as e:
                 if brief or attempt == _TRIES - 1:
+                    _log.info("the speech service's answer cannot be used: %s", e)
                     raise Unreachable(
-                        f"The speech service's answer cannot be used: {e}.",
-                        "Try again later, or use an espeak: voice.",
+                        "The speech service's answer cannot be used.", "Try again later, or use an espeak: voice."
                     ) from e
                 _log.info("the speech service's answer cannot be used (%s): asking again", e)
         raise AssertionError("the loop returns or raises")
@@ -191,9 +191,7 @@ class EdgeEngine:
         except (aiohttp.ClientConnectionError, OSError, TimeoutError, asyncio.TimeoutError) as e:
             if decoder.fed:
                 raise _Broken("it broke off") from e
-            raise Unreachable(
-                f"The speech service cannot be reached ({_short(e)}).", "Check the network, or use an espeak: voice."
-            ) from e
+            raise _unreachable(e) from e
         except exceptions.NoAudioReceived as e:
             raise Unreachable(
                 "The speech service sent no sound.", "The voice may not speak this language: choose another."
@@ -226,7 +224,7 @@ def fetch_voices(connector: ConnectorFactory = default_connector) -> list[dict[s
         return _in_loop(ask())
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.TimeoutError, ValueError) as e:
         network.remember_failure()
-        raise Unreachable(f"The speech service cannot be reached ({_short(e)}).", "Check the network.") from e
+        raise _unreachable(e) from e
 
 
 def _hint(status: int) -> str:
@@ -235,9 +233,16 @@ def _hint(status: int) -> str:
     return "Try again later, or use an espeak: voice."
 
 
-def _short(error: BaseException) -> str:
+def _unreachable(error: BaseException) -> Unreachable:
+    """The user's words for a network that does not get us there; what the system calls it goes to the log."""
+    hint = "Check the network, or use an espeak: voice."
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
-        return "no answer in time"
+        return Unreachable("The speech service does not answer in time.", hint)
+    _log.info("the speech service cannot be reached: %s", _short(error))
+    return Unreachable("The speech service cannot be reached.", hint)
+
+
+def _short(error: BaseException) -> str:
     reason = getattr(getattr(error, "os_error", None), "strerror", None)  # aiohttp wraps the system's error
     if reason:
         return str(reason)

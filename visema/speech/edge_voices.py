@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import re
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from visema.errors import VoiceError
 from visema.paths import atomic_file, cache_dir
+from visema.speech.similar import similar
 from visema.speech.types import Voice
 
 _log = logging.getLogger(__name__)
@@ -44,9 +44,8 @@ def find(name: str, offline: bool = False) -> Voice:
         for voice in source():
             if voice.name.partition(":")[2].lower() == wanted:
                 return voice
-    names = {v.name.partition(":")[2].lower(): v.name.partition(":")[2] for v in (*_shipped(), *_kept())}
-    similar = [names[s] for s in difflib.get_close_matches(wanted, names, 3, 0.6)]
-    hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+    near = similar(name, [v.name.partition(":")[2] for v in (*_shipped(), *_kept())])
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise VoiceError(f"There is no network voice '{name}'.", f"{hint}--list-voices shows them all.")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import Final
 
 from visema.errors import VoiceError
 from visema.speech.espeak_library import VoiceFile, library
+from visema.speech.similar import similar
 from visema.speech.types import Voice
 
 ENGINE: Final = "espeak"
@@ -98,15 +98,15 @@ def _find(name: str) -> tuple[VoiceFile, str]:
             known.setdefault(key.lower(), known.get(_NEAREST.get(key.lower(), ""), voice))
     found = known.get(base.strip().lower())
     if found is None:
-        similar = difflib.get_close_matches(base.lower(), known, 3, 0.5)
-        hint = f"Did you mean {' or '.join(f'{ENGINE}:{s}' for s in similar)}? " if similar else ""
+        near = similar(base, known)
+        hint = f"Did you mean {' or '.join(f'{ENGINE}:{s}' for s in near)}? " if near else ""
         raise VoiceError(f"There is no embedded voice '{base}'.", f"{hint}--list-voices shows them all.")
     variants = library().variants()
     if plus and variant not in variants:
         by_lower = {v.lower(): v for v in variants}
         if variant.lower() not in by_lower:
-            similar = difflib.get_close_matches(variant, variants, 3, 0.5)
-            hint = f"Did you mean {' or '.join(f'{base}+{s}' for s in similar)}?" if similar else "Try +f3 or +m3."
+            near = similar(variant, variants)
+            hint = f"Did you mean {' or '.join(f'{base}+{s}' for s in near)}?" if near else "Try +f3 or +m3."
             raise VoiceError(f"There is no variant '{variant}' of the embedded voices.", hint)
         variant = by_lower[variant.lower()]
     return found, variant

@@ -34,7 +34,7 @@ _KNEE: Final = 0.8
 #: Seconds over which the edges of a piece of sound are faded, against clicks.
 _FADE: Final = 0.004
 #: Characters spoken at once, so that a book takes no more memory than a page.
-_PART: Final = 5000
+_PART: Final = 1200
 
 
 def speak(
@@ -70,15 +70,15 @@ def speak(
     kept = speech_cache.load(text, chosen.name, settings) if cache else None
     if kept is not None:
         return kept
-    reason = "the network is switched off"
+    reason = "The network is switched off."
     if not offline:
         try:
             return _speak_kept(EdgeEngine(), chosen, text, segments, settings, cache)
         except Unreachable as e:
-            reason = e.what.rstrip(".")
+            reason = e.what
     substitute = espeak_voices.nearest(chosen.language, chosen.gender)
     note = (
-        f"The network voice {chosen.name.partition(':')[2]} does not speak: {reason}. "
+        f"The network voice {chosen.name.partition(':')[2]} does not speak. {reason} "
         f"The embedded voice {substitute.name} speaks instead."
     )
     foreign = chosen.language.split("-")[0].lower() != substitute.language.split("-")[0].lower()

@@ -31,6 +31,7 @@ class Speech:
         voice: Full name of the voice that really spoke, such as ``espeak:en-us``; empty for a recording.
         notes: Sentences that a user must see, such as which fallback was used and why.
         recorded: True when a human spoke, so that loudness says something about the mouth.
+        guessed: True when the words were recognised and not given.
     """
 
     samples: Samples
@@ -42,6 +43,7 @@ class Speech:
     voice: str = ""
     notes: tuple[str, ...] = ()
     recorded: bool = False
+    guessed: bool = False
 
     @property
     def duration(self) -> float:

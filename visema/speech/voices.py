@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Final
 
 from visema.errors import VoiceError
 from visema.speech import edge_voices, espeak_voices
+from visema.speech.similar import similar
 from visema.speech.types import Voice
 
 DEFAULT_VOICE: Final = "en-US-JennyNeural"
@@ -60,6 +60,6 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
         return espeak_voices.find(own)
     except VoiceError as e:
         names = [v.name.partition(":")[2] for v in list_voices(offline=True)]
-        similar = difflib.get_close_matches(own, names, 3, 0.6)
-        hint = f"Did you mean {' or '.join(similar)}? " if similar else ""
+        near = similar(own, names)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
         raise VoiceError(f"There is no voice '{own}'.", f"{hint}--list-voices shows them all.") from e

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,13 @@ from visema.paths import atomic_file
 from visema.speech.types import Span, Speech
 from visema.speech.words import join_words
 
+_log = logging.getLogger(__name__)
+
+#: Said of captions of a recording whose words nobody gave.
+GUESSED: Final = (
+    "The words of the captions are what was recognised in the recording, not always what was said; "
+    "a transcript makes them right."
+)
 #: Characters a line, lines a caption and seconds on screen that read well on television and on the web.
 LINE: Final = 42
 LINES: Final = 2
@@ -25,7 +33,8 @@ _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 def write_captions(speech: Speech, path: Path) -> None:
     """Write the captions of a speech; the suffix of ``path``, ``.srt`` or ``.vtt``, says in which format.
 
-    A speech without timed words gives one caption of its text, or none.
+    A speech without timed words gives one caption of its text, or none. That the words of a recording were guessed is
+    logged, and said in the file where its format has room for that.
 
     Raises:
         OutputError: Another suffix, or the file cannot be written.
@@ -38,6 +47,8 @@ def write_captions(speech: Speech, path: Path) -> None:
         raise OutputError(f"The folder {path.parent} does not exist.", "Make it first, or choose another.")
     with atomic_file(path) as temporary:
         temporary.write_text(text, "utf-8", newline="\n")
+    if speech.guessed:
+        _log.warning("%s", GUESSED)
 
 
 def to_srt(speech: Speech) -> str:
@@ -53,7 +64,7 @@ def to_srt(speech: Speech) -> str:
 
 def to_vtt(speech: Speech) -> str:
     """WebVTT text; words after the first carry their own time."""
-    blocks = ["WEBVTT\n"]
+    blocks = ["WEBVTT\n", *([f"NOTE {GUESSED}\n"] if speech.guessed else [])]
     groups = group(_words(speech))
     for words, (start, end) in zip(groups, _shown(groups, speech.duration), strict=True):
         lines = []

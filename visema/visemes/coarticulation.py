@@ -39,7 +39,7 @@ _TAU: Final = np.array([0.046, 0.060, 0.068, 0.040, 0.040, 0.034, 0.034, 0.038, 
 #: Neighbours looked at on each side: eight phones of 30 ms end where the slowest dominance is below .002.
 _REACH: Final = 8
 #: Frames computed at once, which bounds memory: a 30-minute speech takes what a short one does.
-_BLOCK: Final = 4096
+_BLOCK: Final = 1024
 #: What a closure takes over: jaw, both lips, both rolls. Rounding and tongue go on underneath.
 _CLOSING: Final = tuple(FIELDS.index(n) for n in ("jaw", "upper", "lower", "roll_upper", "roll_lower"))
 

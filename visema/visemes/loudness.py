@@ -29,7 +29,7 @@ HOP: Final = 0.010
 WINDOW: Final = 0.025
 SMOOTHING: Final = 0.080
 #: Measurements at once, which bounds memory.
-_BLOCK: Final = 4096
+_BLOCK: Final = 1024
 
 
 def loudness(samples: Samples, rate: int) -> FloatArray:
@@ -75,7 +75,7 @@ def _band_power(samples: Samples, rate: int, n: int) -> FloatArray:
 
 
 def _sounds(samples: Samples) -> bool:
-    step = _BLOCK * 256  # 4 MB: a long speech lies on disk and need not come into memory at once
+    step = _BLOCK * 1024  # 4 MB: a long speech lies on disk and need not come into memory at once
     return any(samples[i : i + step].any() for i in range(0, len(samples), step))
 
 
