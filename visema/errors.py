@@ -49,3 +49,7 @@ class EngineError(VisemaError):
 
 class OutputError(VisemaError):
     """A result could not be written (no space, no permission, wrong name)."""
+
+
+class Cancelled(VisemaError):
+    """The work was given up because who asked for it said so; nothing half-made is left."""

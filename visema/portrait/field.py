@@ -6,7 +6,7 @@ and the landmarks of every frame follow from it without looking at a picture aga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -33,6 +33,8 @@ _SINK, _NARROW = 0.030, 0.006
 _MAX_STRAIN = 0.10
 #: Less than this (pixels) counts as not moving; what moves is looked for in bands of so many rows of cells.
 _STILL_PX, _BAND = 0.03, 6
+#: Grids computed together, which bounds the memory of a long film.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,30 @@ class HeadField:
         flat = self.basis.reshape(N_HEAD, -1)
         return np.asarray(head @ flat, np.float32).reshape(len(head), *self.basis.shape[1:])
 
+    def grids(self, head: FloatArray) -> Iterator[FloatArray]:
+        """`displacement` of each motion in turn, (rows, columns, 2), in little memory."""
+        for first in range(0, len(head), _AT_ONCE):
+            yield from self.displacement(head[first : first + _AT_ONCE])
+
+    def reach(self, head: FloatArray) -> FloatArray:
+        """How far each cell moves at most, (rows, columns, 2) pixels, in any of the motions ``head`` (n, 6)."""
+        parts = (self.displacement(head[i : i + _AT_ONCE]) for i in range(0, len(head), _AT_ONCE))
+        return np.asarray(np.max([np.abs(part).max(0) for part in parts], axis=0))
+
     def strain(self, displacement: FloatArray) -> float:
         """Largest relative stretch between neighbouring cells, over all frames."""
         across, down = np.diff(displacement, axis=2), np.diff(displacement, axis=1)
         return float(max(np.abs(across).max(), np.abs(down).max())) / self.step
 
-    def moving_boxes(self, displacement: FloatArray, also: Sequence[Box] = ()) -> list[Box]:
-        """Rectangles, one above the other, outside which nothing moves in any frame of ``displacement``.
+    def moving_boxes(self, reach: FloatArray, also: Sequence[Box] = ()) -> list[Box]:
+        """Rectangles, one above the other, outside which nothing moves.
 
         Args:
-            displacement: As `displacement` gives it.
+            reach: As `reach` gives it.
             also: What must lie within them too.
         """
         w, h = self.size
-        moving = np.abs(displacement).max(axis=(0, 3)) > _STILL_PX
+        moving = np.abs(reach).max(axis=2) > _STILL_PX
         for x0, y0, x1, y1 in (np.array(b) - self.origin for b in also):
             moving[y0 // self.step : -(-y1 // self.step), x0 // self.step : -(-x1 // self.step)] = True
         boxes = []
@@ -110,7 +122,7 @@ class HeadField:
     def landmarks(self, still: FloatArray, head: FloatArray) -> FloatArray:
         """Landmarks of every frame, (n, 478, 3), from those of the photo (478, 3) and the motions (n, 6)."""
         out = np.repeat(still[None], len(head), axis=0)
-        for frame, grid in zip(out, self.displacement(head), strict=True):
+        for frame, grid in zip(out, self.grids(head), strict=True):
             moved = still[:, :2]
             for _ in range(3):  # the field is known at the new place, which is what is looked for
                 shift = resample(grid, (moved[None] - self._middle) / self.step)[0]
@@ -163,7 +175,7 @@ def head_field(size: tuple[int, int], landmarks: FloatArray) -> HeadField:
 
 def calmed(field: HeadField, head: FloatArray) -> FloatArray:
     """``head`` (n, 6) made smaller where it would stretch the picture visibly (a face cut by the border)."""
-    strain = field.strain(field.displacement(head))
+    strain = max(field.strain(field.displacement(head[i : i + _AT_ONCE])) for i in range(0, len(head), _AT_ONCE))
     if strain <= _MAX_STRAIN:
         return head
     return np.asarray(head * np.float32(_MAX_STRAIN / strain))

@@ -62,9 +62,8 @@ class PortraitLoop:
         """Every frame once, (h, w, 3) BGR; after the last comes the first again."""
         still, state = FineStill(self.photo), OPEN
         gaze = self.motion.gaze * self._field.unit
-        grids = self._field.displacement(self._head)
-        boxes = self._field.moving_boxes(grids, self._blink.boxes)
-        for grid, closure, aim in zip(grids, self.motion.closure, gaze, strict=True):
+        boxes = self._field.moving_boxes(self._field.reach(self._head), self._blink.boxes)
+        for grid, closure, aim in zip(self._field.grids(self._head), self.motion.closure, gaze, strict=True):
             if (wanted := self._blink.state(float(closure), aim)) != state:
                 state = wanted
                 for eye_box, pixels in self._blink.draw(state):

@@ -94,7 +94,7 @@ def idle_motion(n: int, fps: float, seed: int = 0) -> IdleMotion:
     blinks = blink_times(seconds, fps, rng)
     closure = np.max([b.closure(t) for b in blinks], axis=0) if blinks else np.zeros(n)
     head = np.concatenate([poses, breath[:, None]], axis=1)
-    gaze = _gaze(t, seconds, poses, blinks, rng)
+    gaze = gaze_of(t, seconds, poses, blinks, rng)
     f32 = np.float32
     return IdleMotion(head.astype(f32), gaze.astype(f32), closure.astype(f32), blinks)
 
@@ -136,7 +136,8 @@ def _smooth(x: FloatArray) -> FloatArray:
     return np.asarray(x * x * (3 - 2 * x))
 
 
-def _min_jerk(x: FloatArray) -> FloatArray:
+def min_jerk(x: FloatArray) -> FloatArray:
+    """0 up to 0, 1 from 1 on, between them as limbs and heads move."""
     x = np.clip(x, 0, 1)
     return np.asarray(x * x * x * (10 - 15 * x + 6 * x * x))
 
@@ -154,7 +155,7 @@ def _held_poses(t: FloatArray, seconds: float, rng: np.random.Generator) -> Floa
     before = np.roll(targets, 1, axis=0)
     for end, there, here in zip(times, targets, before, strict=True):
         move = min(float(rng.uniform(*_MOVE_S)), 0.9 * seconds / len(times))
-        out += _min_jerk((t - (end - move)) / move)[:, None] * (there - here)
+        out += min_jerk((t - (end - move)) / move)[:, None] * (there - here)
     return out
 
 
@@ -177,10 +178,27 @@ def _breath(t: FloatArray, seconds: float) -> FloatArray:
     return np.asarray(1 - depth * (1 - wave))
 
 
-def _gaze(
-    t: FloatArray, seconds: float, poses: FloatArray, blinks: tuple[BlinkTiming, ...], rng: np.random.Generator
+def gaze_of(
+    t: FloatArray,
+    seconds: float,
+    poses: FloatArray,
+    blinks: tuple[BlinkTiming, ...],
+    rng: np.random.Generator,
+    wander: float = 1.0,
 ) -> FloatArray:
-    """Eyes that stay with the viewer while the head turns, and glance a little aside now and then."""
+    """Eyes that stay with the viewer while the head turns, and glance a little aside now and then.
+
+    Args:
+        t: (n,) seconds.
+        seconds: How long it lasts.
+        poses: (n, 5 or more) of the head, as `IdleMotion.head` has it.
+        blinks: During which the gaze likes to change.
+        rng: Where to and when.
+        wander: Factor on how far.
+
+    Returns:
+        (n, 2) as `IdleMotion.gaze`.
+    """
     glance = np.zeros((len(t), 2))
     changes = [b.start + b.close for b in blinks]  # people shift their gaze while they blink
     at = float(rng.uniform(*_GLANCE_S))
@@ -189,7 +207,7 @@ def _gaze(
             changes.append(at)
         at += float(rng.uniform(*_GLANCE_S))
     changes.sort()
-    aims = np.radians(rng.uniform(-1, 1, (len(changes), 2)) * _GLANCE_DEG)
+    aims = np.radians(rng.uniform(-1, 1, (len(changes), 2)) * _GLANCE_DEG) * wander
     if len(aims):
         aims[-1] = 0  # the loop begins and ends with the eyes on the viewer
         here = np.concatenate([np.zeros((1, 2)), aims[:-1]])
