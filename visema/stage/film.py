@@ -232,7 +232,7 @@ def choose_face(image: Image, number: int = 1) -> tuple[FloatArray, int]:
     from visema.face.pose import fit_poses
     from visema.face.tracking import find_faces
 
-    faces = find_faces(image)
+    faces, _ = find_faces(image)
     if not faces:
         raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
     if number > len(faces):
