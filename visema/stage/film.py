@@ -21,7 +21,7 @@ from visema.errors import Cancelled, FaceError, InputError
 from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, mouth_engine
-from visema.portrait.expression import Expression
+from visema.portrait.expression import Expression, wear
 from visema.portrait.living import bring_to_life
 from visema.portrait.loop import bounded
 from visema.portrait.prosody import measure_prosody
@@ -188,6 +188,7 @@ def make_film(
     watch.at("drawing", 0.0)
     planned = plan(speech, options.fps, options.timeline)
     image, landmarks, framing = _framed(image, landmarks, options)
+    image, landmarks = wear(image, landmarks, options.expression)
     total = frame_count(speech.duration, options.fps)
     prosody = measure_prosody(speech.samples, speech.rate)
     motion = speaking_motion(prosody, total, options.fps, options.style, seed_of(speech.samples))
@@ -232,16 +233,18 @@ def choose_face(image: Image, number: int = 1) -> tuple[FloatArray, int]:
     from visema.face.pose import fit_poses
     from visema.face.tracking import find_faces
 
-    faces, _ = find_faces(image)
+    faces, seen = find_faces(image)
     if not faces:
         raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
     if number > len(faces):
-        seen = "one face is" if len(faces) == 1 else f"{len(faces)} faces are"
-        raise FaceError(f"There is no face {number}: {seen} seen.", f"Choose 1 to {len(faces)}; 1 is the largest.")
+        told = "one face is" if len(faces) == 1 else f"{len(faces)} faces are"
+        raise FaceError(
+            f"There is no face {number}: {told} large enough.", f"Choose 1 to {len(faces)}; 1 is the largest."
+        )
     chosen = faces[number - 1]
     pose = fit_poses(chosen[None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
-    return chosen, len(faces)
+    return chosen, max(seen, len(faces))
 
 
 class _Watch:
