@@ -21,7 +21,7 @@ from visema.base import Base, Progress, photo_base, video_base
 from visema.errors import AvatarError, InputError, MediaError
 from visema.locking import file_lock
 from visema.media.container import check_file
-from visema.media.image import read_header, write_pngs
+from visema.media.image import PngWriter, read_header
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, Wishes, mouth_engine
 from visema.neural.store import WeightsError
 from visema.paths import atomic_folder, cache_dir, explain_os_error
@@ -135,8 +135,10 @@ def _make(
     from visema.mouth.sheet import contact_sheet
 
     mouth = mouth_engine(engine)
-    with _base(source, folder / LOOP, frame, progress, mouth) as base:
+    with _base(source, folder / LOOP, frame, progress, mouth) as base, PngWriter() as pngs:
         picture = base.frames[base.reference]
+        pngs.add(folder / REFERENCE, picture)
+        pngs.add(folder / THUMBNAIL, thumbnail(picture))
         looked_at = base.frames if base.kind == "video" else {0: picture}
         notes = diagnose(base.measured, base.size, base.kind, base.faces, looked_at)
         if isinstance(mouth, LearnsByDrawing):
@@ -147,8 +149,7 @@ def _make(
         library = write_library(
             folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
         )
-        sheet, small = contact_sheet(library), thumbnail(picture)
-        write_pngs({folder / SHEET: sheet, folder / REFERENCE: picture, folder / THUMBNAIL: small})
+        pngs.add(folder / SHEET, contact_sheet(library))
     avatar = Avatar(
         id=avatar_id,
         name=name or clean_name(source.stem) or avatar_id,

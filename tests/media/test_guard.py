@@ -65,6 +65,7 @@ def test_no_place_for_the_loop(tmp_path: Path) -> None:
     with VideoChild(path, tmp_path / "none" / "loop.mp4", 60.0) as child, pytest.raises(OutputError):
         child.open()
         list(child.frames())
+        child.finish()
 
 
 def test_a_decoder_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.media.make import encoded, scene, with_exif
 from visema.errors import MediaError
-from visema.media.image import limit_size, read_header, read_image, write_pngs
+from visema.media.image import PngWriter, limit_size, read_header, read_image
 
 UPRIGHT = scene(3)
 
@@ -157,10 +157,12 @@ def test_large_jpegs_come_smaller_the_right_way_up(longest: int, size: tuple[int
 
 def test_pngs_are_written(tmp_path: Path) -> None:
     pictures = {tmp_path / f"Ф {i}.png": np.full((9, 8, 3), i, np.uint8) for i in range(7)}
-    write_pngs(pictures)
+    with PngWriter() as writer:
+        for path, picture in pictures.items():
+            writer.add(path, picture)
     assert all(np.array_equal(read_image(path), picture) for path, picture in pictures.items())
-    with pytest.raises(OSError, match="No such file"):
-        write_pngs({tmp_path / "none" / "a.png": UPRIGHT})
+    with pytest.raises(OSError, match="No such file"), PngWriter() as writer:
+        writer.add(tmp_path / "none" / "a.png", UPRIGHT)
 
 
 def test_limit_size() -> None:

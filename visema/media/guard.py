@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -26,6 +27,8 @@ C = TypeVar("C", bound="Child")
 
 #: Pictures are handed over no larger than this; nothing here needs more.
 LONGEST_PHOTO = 2560
+#: Frames of a video that are read before somebody wants them.
+AHEAD = 4
 
 
 class Child:
@@ -194,6 +197,8 @@ class VideoChild(Child):
         self.notes: tuple[str, ...] = ()
         self.mirrored = False
         self._messages = self.messages()
+        self._ahead: queue.Queue[tuple[bytes, Any] | BaseException] = queue.Queue(AHEAD)
+        self._reader = threading.Thread(target=self._read_ahead, name="frames-ahead", daemon=True)
 
     def open(self) -> None:
         """Wait for the header."""
@@ -202,13 +207,37 @@ class VideoChild(Child):
         self.expected, self.notes = facts["frames"], tuple(facts["notes"])
 
     def frames(self) -> Iterator[I420]:
-        """The forward frames, as they are decoded; call `open` first."""
+        """The forward frames, a few of them read ahead in a thread of its own; call `open` first."""
         width, height = self.size
-        for kind, value in self._messages:
+        if self._reader.ident is None:
+            self._reader.start()
+        while True:
+            read = self._ahead.get()
+            if isinstance(read, BaseException):
+                raise read
+            kind, value = read
             if kind != DATA:
                 self.mirrored = bool(value["mirrored"])
                 return
             yield cast(I420, value.reshape(height * 3 // 2, width))
+
+    def close(self) -> None:
+        """End the child, and the thread that reads from it."""
+        self._process.kill()
+        while self._reader.is_alive():
+            with suppress(queue.Empty):
+                self._ahead.get(timeout=0.01)
+        super().close()
+
+    def _read_ahead(self) -> None:
+        """Read frames until their end; a pipe holds less than one, so without this the two would take turns."""
+        try:
+            for message in self._messages:
+                self._ahead.put(message)
+                if message[0] != DATA:
+                    return
+        except BaseException as e:
+            self._ahead.put(e)
 
     def finish(self) -> None:
         """Wait until the loop video is complete."""

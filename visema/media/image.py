@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -79,19 +78,31 @@ def limit_size(image: Image, longest: int) -> Image:
     return np.ascontiguousarray(image[:h, :w])
 
 
-def write_pngs(pictures: Mapping[Path, Image]) -> None:
-    """Write PNG files, in two threads; OpenCV's own writer would hide a full disk.
+class PngWriter:
+    """Writes PNG files in two threads beside the caller's work; OpenCV's own writer would hide a full disk.
+
+    A context manager: leaving it waits until everything is written.
 
     Raises:
-        OSError: One cannot be written.
+        OSError: On leaving, one could not be written.
     """
 
-    def write(path: Path) -> None:
-        path.write_bytes(cv2.imencode(".png", pictures[path])[1].tobytes())
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(2, "png")
+        self._written: list[Future[int]] = []
 
-    with ThreadPoolExecutor(2, "png") as pool:
-        for _ in pool.map(write, pictures):
-            pass
+    def add(self, path: Path, picture: Image) -> None:
+        """Write ``picture``, which must not change any more."""
+        self._written.append(self._pool.submit(lambda: path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())))
+
+    def __enter__(self) -> PngWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: Any) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for written in self._written:
+                written.result()
 
 
 def read_header(data: bytes, name: str = "The picture") -> Header:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -25,8 +27,10 @@ from visema.types import I420, Image
 OPTIONS = {"preset": "ultrafast", "qp": "15"}
 #: A cut is seen when it is larger than this share of the loop's own steps from frame to frame.
 SEAM_PERCENTILE = 99
-#: Bytes of frames that may wait for the encoder, which so goes on while a core is free for it: 48 of 1280 x 720.
-WAITING = 64 << 20
+#: Bytes of frames that may wait for the encoder, which so goes on while a core is free for it: 72 of 1280 x 720.
+WAITING = 96 << 20
+#: The encoder's niceness: whoever waits for frames, to look for a face in them, gets the cores first.
+PATIENCE = 15
 
 
 class LoopWriter:
@@ -86,6 +90,8 @@ class LoopWriter:
     def _work(self) -> None:
         """Encode until told to end; after an error only empty the queue, so that nobody waits for a place in it."""
         number = 0
+        if sys.platform == "linux":  # elsewhere a niceness is the whole process's
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENCE)
         try:
             while (i420 := self._waiting.get()) is not None:
                 if self._abandoned or self._error is not None:

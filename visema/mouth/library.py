@@ -21,10 +21,9 @@ import cv2
 import numpy as np
 
 from visema.errors import AvatarError, FaceError
-from visema.media.image import write_pngs
+from visema.media.image import PngWriter
 from visema.mouth.engine import MouthEngine
 from visema.mouth.points68 import EYES, MOUTH, mouth_fractions, to_68
-from visema.paths import explain_os_error
 from visema.types import Box, FloatArray, Image
 from visema.visemes.articulation import TARGETS
 from visema.visemes.classes import BLINK, VISEMES
@@ -133,39 +132,44 @@ def write_library(
 
     Raises:
         FaceError: The frame shows no face to draw on.
-        OutputError: The folder cannot be written.
+        OSError: The folder cannot be written.
     """
     library = engine.library if isinstance(engine, HasLibrary) else draw_library(engine, frame, index, landmarks)
-    if library.blink is None:
-        if blink is None:
-            from visema.portrait.blink import closed_eyes
+    folder.mkdir(parents=True, exist_ok=True)
+    with PngWriter() as pngs:
+        for name, picture in library.pictures.items():
+            pngs.add(folder / picture_name(name), picture)
+        if library.blink is None:
+            library = replace(library, blink=_blink_of(frame, landmarks, library.points, blink))
+        if library.blink is not None:
+            pngs.add(folder / picture_name(BLINK), library.blink[0])
+    (folder / LANDMARKS).write_text(json.dumps(_about(library, index), indent=1), "utf-8")
+    return library
 
-            blink = closed_eyes(frame, landmarks)
-        eyes = eye_box(library.points, frame)
-        library = replace(library, blink=(np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1]), eyes))
-    entries = {
-        viseme: {"file": picture_name(viseme), "mouth": _rounded(library.mouths[viseme])}
-        for viseme in library.pictures
-    }
+
+def _blink_of(frame: Image, landmarks: FloatArray, points: FloatArray, blink: Image | None) -> tuple[Image, Box]:
+    """The eyes shut and where they are, of ``blink`` or made here."""
+    if blink is None:
+        from visema.portrait.blink import closed_eyes
+
+        blink = closed_eyes(frame, landmarks)
+    eyes = eye_box(points, frame)
+    return np.ascontiguousarray(blink[eyes.y0 : eyes.y1, eyes.x0 : eyes.x1]), eyes
+
+
+def _about(library: Library, index: int) -> dict[str, Any]:
+    """What `LANDMARKS` holds."""
     about: dict[str, Any] = {
         "version": VERSION,
         "frame": list(library.frame),
         "box": list(library.box),
         "mouth_lm_frac": [round(v, 6) for v in library.mouth],
         "reference": {"index": index, "points": _rounded(library.points)},
-        "visemes": entries,
+        "visemes": {v: {"file": picture_name(v), "mouth": _rounded(m)} for v, m in library.mouths.items()},
     }
-    pictures = dict(library.pictures)
     if library.blink is not None:
-        pictures[BLINK], box = library.blink
-        about[BLINK] = {"file": picture_name(BLINK), "box": list(box)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_pngs({folder / picture_name(name): picture for name, picture in pictures.items()})
-        (folder / LANDMARKS).write_text(json.dumps(about, indent=1), "utf-8")
-    except OSError as e:
-        raise explain_os_error(e, folder) from e
-    return library
+        about[BLINK] = {"file": picture_name(BLINK), "box": list(library.blink[1])}
+    return about
 
 
 def _rounded(points: FloatArray) -> list[list[float]]:
