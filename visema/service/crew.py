@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import secrets
 import socket
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 #: Workers are looked after this often.
 BEAT_S: Final = 0.25
-#: Old results are looked for this often.
+#: Old results are looked for this often, or four times within the time that they are kept.
 SWEEP_S: Final = 30.0
 #: A worker that dies within so many seconds of its start is started again only after as many.
 QUICK_DEATH_S: Final = 5.0
@@ -89,7 +90,7 @@ class Crew:
     # -- the thread -----------------------------------------------------------------------------------------------
 
     def _look_after(self) -> None:
-        swept = 0.0
+        swept, pause = -math.inf, min(SWEEP_S, self._settings.keep_s / 4)
         try:
             while not self._over.is_set():
                 if self._holding is None and not self._take_charge():
@@ -97,7 +98,7 @@ class Crew:
                     continue
                 for place in range(len(self._members)):
                     self._replace(place)
-                if time.monotonic() - swept > SWEEP_S:
+                if time.monotonic() - swept > pause:
                     swept = time.monotonic()
                     self.sweep()
                 self._woken.wait(BEAT_S)

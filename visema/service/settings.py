@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from visema.errors import InputError
-from visema.paths import ROOT
+from visema.paths import cache_dir
 
 T = TypeVar("T")
 
@@ -23,7 +23,8 @@ class Settings:
     """How films are made for those who ask over HTTP.
 
     Attributes:
-        folder: Where films, their logs, the uploads and the database are (``VISEMA_OUTPUTS``).
+        folder: Where films, their logs, the uploads and the database are (``VISEMA_OUTPUTS``);
+            ``outputs`` beside the cache where nothing is said.
         database: SQLAlchemy address of the jobs; empty for ``jobs.db`` in the folder (``VISEMA_DATABASE``).
         workers: Films made at once (``VISEMA_WORKERS``); a film keeps about one core busy.
         max_bytes: Of one request, files and all (``VISEMA_MAX_MB``).
@@ -41,7 +42,7 @@ class Settings:
         eager: Start the processes that make films at once, not with the first film (``VISEMA_EAGER``).
     """
 
-    folder: Path = field(default_factory=lambda: ROOT / "outputs")
+    folder: Path = field(default_factory=lambda: cache_dir().parent / "outputs")
     database: str = ""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     max_bytes: int = 500 * MIB

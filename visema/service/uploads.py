@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 RAW_PICTURE, RAW_SOUND = "The picture", "The recording"
 #: Faces with fewer pixels on a side than this are refused later anyway; sooner is kinder.
 SMALLEST: Final = 32
+#: Less than this is no speech, seconds.
+SHORTEST: Final = 0.1
 
 
 def take_in(folder: Path, *, sound: bool, most_seconds: float) -> float:
@@ -45,6 +47,8 @@ def take_in(folder: Path, *, sound: bool, most_seconds: float) -> float:
             told = seconds.exception() if seconds else None
     if told:
         raise told
+    if seconds and seconds.result() < SHORTEST:
+        raise MediaError(f"{RAW_SOUND} is only {seconds.result():.3f} s long.", "Record at least a word.")
     for name in (RAW_PICTURE, RAW_SOUND):
         (folder / name).unlink(missing_ok=True)
     return seconds.result() if seconds else 0.0

@@ -17,10 +17,10 @@ from types import FrameType
 from typing import Any, Final
 
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
+from visema.paths import cache_dir
 from visema.service.files import PICTURE, SOUND, Files, session_log
 from visema.service.jobs import Job
 from visema.service.settings import Settings
-from visema.service.stages import overall
 from visema.service.store import JobStore
 
 log = logging.getLogger("visema.service.worker")
@@ -33,6 +33,8 @@ IDLE_S: Final = 2.0
 PATIENCE_S: Final = 1.0
 #: Exit codes that the parent understands: broken off, to be started again at once.
 BROKEN_OFF: Final = 75
+#: Engines that need no avatar.
+_EMBEDDED: Final = (None, "auto", "warp")
 
 
 class Worker:
@@ -49,6 +51,7 @@ class Worker:
         self._files = Files(settings.folder)
         self._store = JobStore(settings.database_url)
         self._poked = threading.Event()
+        self._cache = cache_dir().absolute()
 
     def listen(self) -> None:
         """Follow the parent; ends the process with it."""
@@ -85,9 +88,11 @@ class Worker:
         store, files = self._store, self._files
         draft = files.draft(job.id, job.attempts)
         try:
-            from visema.service.film import make_film
             from visema.service.request import film_options
+            from visema.stage.film import make_film
 
+            # An engine that goes by way of an avatar makes none of the house out of what a stranger sent.
+            os.environ["VISEMA_CACHE"] = str(self._cache if job.options.get("engine") in _EMBEDDED else draft.parent)
             sound = files.work(job.id) / SOUND
             text = str(job.options.get("text", ""))
             report = make_film(
@@ -145,8 +150,8 @@ class Watch:
         self._thread.join()
 
     def progress(self, stage: str, share: float) -> None:
-        """Told by who makes the film."""
-        self._percent = max(self._percent, overall(stage, share))
+        """Told by who makes the film: the stage, and the share of the whole that is done."""
+        self._percent = max(self._percent, 99.0 * share)
         self._stage = stage
 
     def report(self) -> Any:
@@ -213,9 +218,8 @@ def reason(error: BaseException) -> tuple[str, str, str]:
 def warm() -> None:
     """Load what every film needs, so that the first one does not wait for it."""
     import visema.hearing.hear
-    import visema.media.encode
     import visema.mouth.warp
-    import visema.stage.render  # noqa: F401
+    import visema.stage.film  # noqa: F401
     from visema.face.landmarks import load_model
 
     load_model()

@@ -15,7 +15,7 @@ from visema.errors import VisemaError
 from visema.live.requests import RequestError
 from visema.service.desk import Desk, Standing
 from visema.service.jobs import State
-from visema.service.request import FIELDS, check_request
+from visema.service.request import FIELDS, Field, check_request
 from visema.service.uploads import take_in
 from visema.web.film_errors import NO_STORE, clean, explained, problem
 from visema.web.film_intake import Received, receive
@@ -30,33 +30,27 @@ _WORDS: Final = {
 _MESSAGES: Final = {
     "queued": "Waiting in line.",
     "starting": "Beginning.",
-    "portrait": "Bringing the picture to life.",
-    "speech": "Listening to the speech.",
+    "reading": "Looking at the picture.",
+    "speaking": "Turning the words into sound.",
+    "listening": "Listening to the recording.",
     "drawing": "Drawing the film.",
     "done": "The film is ready.",
     "failed": "The film could not be made.",
     "cancelled": "Cancelled.",
     "expired": "The film was kept long enough and is gone.",
 }
+_FILES: Final = {
+    "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP of a face"},
+    "audio": {"type": "string", "format": "binary", "description": "Recording of speech, of any usual kind"},
+}
+_TEXTS: Final = {
+    name: {"type": "string", "description": field.about, "example": field.example}
+    | ({"enum": list(field.choices)} if field.choices else {})
+    for name, field in FIELDS.items()
+}
+_SCHEMA: Final = {"type": "object", "required": ["image"], "properties": {**_FILES, **_TEXTS}}
 _FORM: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {
-                        "image": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP of a face"},
-                        "audio": {"type": "string", "format": "binary", "description": "Recording of speech"},
-                        "text": {"type": "string", "description": "What to say; with audio, what is said in it"},
-                        "voice": {"type": "string", "description": "Who says the text"},
-                        "language": {"type": "string", "description": "Of the recording, such as en"},
-                    },
-                }
-            }
-        },
-    }
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _SCHEMA}}}
 }
 
 
@@ -91,7 +85,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         folder = desk.files.work(job_id)
         try:
             received = await receive(
-                request.headers, request.stream(), folder, known=FIELDS, max_bytes=desk.settings.max_bytes,
+                request.headers, request.stream(), folder, known=frozenset(FIELDS), max_bytes=desk.settings.max_bytes,
                 max_field=4 * desk.settings.max_text,
             )  # fmt: skip
             options = await asyncio.to_thread(_checked, received, desk)
@@ -238,7 +232,13 @@ def _config(desk: Desk) -> dict[str, Any]:
             "max_text": settings.max_text,
             "max_waiting": settings.max_waiting,
         },
-        "options": sorted(FIELDS),
+        "options": {name: _option(field) for name, field in FIELDS.items()},
         "workers": settings.workers,
         "keep_hours": settings.keep_s / 3600,
     }  # fmt: skip
+
+
+def _option(field: Field) -> dict[str, Any]:
+    """A field as `/config` tells it."""
+    bounds = dict(zip(("least", "most"), field.bounds, strict=True)) if field.bounds else {}
+    return {"about": field.about, "example": field.example, "choices": list(field.choices)} | bounds

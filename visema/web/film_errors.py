@@ -6,12 +6,13 @@ import functools
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from visema.errors import InputError, MediaError, OutputError, VisemaError, VoiceError
+from visema.errors import EngineError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.live.requests import RequestError
 from visema.service.files import NoSpace
 from visema.service.store import QueueFull
@@ -19,8 +20,12 @@ from visema.service.store import QueueFull
 log = logging.getLogger(__name__)
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
-#: A path of at least two folders; addresses of the web are none.
+#: What looks like a path of two parts or more; addresses of the web do not.
 _PATH: Final = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\";,]+[\\/])+([^\s\\/'\";,]*)")
+_LATER: Final = {"Retry-After": "30"}
+_CLOSE: Final = {"Connection": "close"}
+#: What goes with some of the numbers; a body that was not read to its end ends its connection.
+_HEADERS: Final = {429: _LATER, 503: _LATER, 400: _CLOSE, 408: _CLOSE, 413: _CLOSE, 415: _CLOSE}
 Handler = Callable[..., Awaitable[Response]]
 
 
@@ -35,7 +40,7 @@ def explained(handler: Handler) -> Handler:
             return Response(status_code=400)  # nobody is there to read it
         except Exception as e:
             error = as_request_error(e)
-            headers = {**NO_STORE, "Retry-After": "30"} if error.status in (429, 503) else NO_STORE
+            headers = {**NO_STORE, **_HEADERS.get(error.status, {})}
             return JSONResponse(problem(error.code, error), error.status, headers)
 
     return answer
@@ -57,7 +62,7 @@ def as_request_error(error: Exception) -> RequestError:
         return RequestError("output", "The server cannot keep files.", "Tell who runs the server.", 500)
     if isinstance(error, MediaError):
         return RequestError("bad_media", error.what, error.hint, 422)
-    if isinstance(error, (InputError, VoiceError)):
+    if isinstance(error, (InputError, VoiceError, EngineError)):
         return RequestError("unusable", error.what, error.hint, 422)
     log.error("A request of the film API failed.", exc_info=error)
     return RequestError("internal", "Something unexpected went wrong.", "The server's log has the details.", 500)
@@ -70,4 +75,10 @@ def problem(code: str, error: VisemaError) -> dict[str, str]:
 
 def clean(sentence: str) -> str:
     """A sentence without paths of this machine: of each, its last part."""
-    return _PATH.sub(r"\1", sentence)
+
+    def last(found: re.Match[str]) -> str:
+        # Our own addresses look like paths too, but no such folder is on the disk.
+        top = Path(*Path(found[0]).parts[:2])
+        return found[1] if top.exists() else found[0]
+
+    return _PATH.sub(last, sentence)

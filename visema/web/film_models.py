@@ -58,7 +58,7 @@ class Config(BaseModel):
         ]
     )
     limits: dict[str, float]
-    options: dict[str, Any] = Field(description="The fields of /generate and what they may hold")
+    options: dict[str, dict[str, Any]] = Field(description="The fields of /generate and what they may hold")
     workers: int
     keep_hours: float = Field(description="How long a film can be downloaded")
 

@@ -1,0 +1,213 @@
+"""Jobs as rows: whose turn it is, who has what, and that everything ends once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from visema.service.jobs import State
+from visema.service.store import JobStore, QueueFull
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
+    made = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
+    yield made
+    made.close()
+
+
+def claims(store: JobStore, count: int) -> list[str]:
+    """Clients in the order in which their jobs are begun."""
+    found = []
+    for _ in range(count):
+        job = store.claim("w", 10, 3)
+        assert job
+        found.append(job.client)
+    return found
+
+
+def test_one_client_is_served_in_its_order(store: JobStore) -> None:
+    names = [store.submit("a", {"n": n}).id for n in range(5)]
+    assert [store.place(name) for name in names] == [1, 2, 3, 4, 5]
+    begun = [store.claim("w", 10, 3) for _ in names]
+    assert [job.id for job in begun if job] == names
+    assert [job.options["n"] for job in begun if job] == [0, 1, 2, 3, 4]
+    assert store.claim("w", 10, 3) is None
+
+
+def test_clients_are_served_in_rotation(store: JobStore) -> None:
+    for client in "aaaaaa":
+        store.submit(client, {})
+    assert claims(store, 2) == ["a", "a"]
+    for client in "bbcb":
+        store.submit(client, {})
+    order = "".join(claims(store, 8))
+    assert order.index("b") < 2 and order.index("c") < 3, order
+    assert sorted(order) == list("aaaabbbc")
+    assert order.rindex("a") == 7, order  # who has more waits longer, but not for ever
+
+
+def test_a_newcomer_does_not_make_up_for_what_it_did_not_ask(store: JobStore) -> None:
+    for _ in range(20):
+        store.submit("a", {})
+    claims(store, 15)
+    for _ in range(5):
+        store.submit("b", {})
+    order = "".join(claims(store, 8))
+    assert "bbb" not in order, order
+
+
+def test_a_job_is_claimed_once_by_many(store: JobStore, tmp_path: Path, clock: Clock) -> None:
+    names = {store.submit("a", {}).id for _ in range(60)}
+    taken: list[str] = []
+
+    def take(number: int) -> None:
+        mine = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
+        while job := mine.claim(f"w{number}", 10, 3):
+            taken.append(job.id)
+        mine.close()
+
+    threads = [threading.Thread(target=take, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 60 and set(taken) == names
+
+
+def test_a_lease_that_runs_out_gives_the_job_to_another(store: JobStore, clock: Clock) -> None:
+    name = store.submit("a", {}).id
+    assert store.claim("w1", 10, 3)
+    clock.now += 9
+    assert store.report(name, "w1", 10, "drawing", 40).mine
+    clock.now += 9
+    assert store.claim("w2", 10, 3) is None
+    clock.now += 2
+    again = store.claim("w2", 10, 3)
+    assert again and again.id == name and again.attempts == 2
+    assert not store.report(name, "w1", 10, "drawing", 80).mine
+    assert not store.finish(name, "w1", message="", duration=1)
+    assert store.finish(name, "w2", message="", duration=1)
+    assert not store.finish(name, "w2", message="", duration=1), "it ended twice"
+
+
+def test_progress_never_falls(store: JobStore, clock: Clock) -> None:
+    name = store.submit("a", {}).id
+    store.claim("w1", 10, 3)
+    store.report(name, "w1", 10, "drawing", 60)
+    clock.now += 11
+    store.claim("w2", 10, 3)
+    store.report(name, "w2", 10, "portrait", 5)
+    job = store.get(name)
+    assert job and (job.percent, job.stage) == (60, "portrait")
+
+
+def test_a_job_that_kills_its_workers_fails(store: JobStore) -> None:
+    name = store.submit("a", {}).id
+    for attempt in range(1, 4):
+        job = store.claim(f"host:1:{attempt}", 10, 3)
+        assert job and job.attempts == attempt
+        assert store.release(f"host:1:{attempt}", 3) == [name]
+    job = store.get(name)
+    assert job and job.state is State.FAILED and job.error == "crashed" and job.ended
+    assert store.claim("w", 10, 3) is None
+
+
+def test_a_restart_is_no_attempt(store: JobStore) -> None:
+    name = store.submit("a", {}).id
+    for _ in range(5):
+        assert store.claim("host:1:0", 10, 3)
+        store.release("host:1:", 3, counted=False)
+    job = store.get(name)
+    assert job and job.state is State.QUEUED and job.attempts == 0
+
+
+def test_a_name_with_a_wildcard_releases_only_its_own(store: JobStore) -> None:
+    store.submit("a", {})
+    assert store.claim("host:1", 10, 3)
+    assert store.release("%", 3) == [] and store.release("h_st", 3) == []
+
+
+def test_cancelling(store: JobStore) -> None:
+    running = store.submit("a", {}).id
+    assert store.claim("w", 10, 3)
+    waiting = store.submit("a", {}).id
+    cancelled = store.cancel(waiting)
+    assert cancelled and cancelled.state is State.CANCELLED
+    asked = store.cancel(running)
+    assert asked and asked.state is State.RUNNING and asked.cancel
+    assert store.report(running, "w", 10, "drawing", 50).cancel
+    assert not store.finish(running, "w", message="", duration=1), "a cancelled film was finished"
+    assert store.give_up(running, "w")
+    assert store.cancel("nobody") is None
+    assert store.claim("w", 10, 3) is None
+
+
+def test_a_cancelled_job_whose_worker_dies_is_not_begun_again(store: JobStore) -> None:
+    name = store.submit("a", {}).id
+    store.claim("w", 10, 3)
+    store.cancel(name)
+    store.release("w", 3)
+    job = store.get(name)
+    assert job and job.state is State.CANCELLED
+
+
+def test_the_queue_has_an_end(store: JobStore) -> None:
+    for n in range(3):
+        store.submit(f"c{n}", {}, most=3)
+    with pytest.raises(QueueFull) as all_of_them:
+        store.submit("d", {}, most=3)
+    assert not all_of_them.value.own
+    with pytest.raises(QueueFull) as own:
+        store.submit("c0", {}, most=10, most_own=1)
+    assert own.value.own and own.value.hint
+
+
+def test_results_are_kept_for_a_time(store: JobStore, clock: Clock) -> None:
+    done, failed, waiting = (store.submit("a", {"text": "secret"}).id for _ in range(3))
+    store.claim("w", 10, 3)
+    store.claim("w", 10, 3)
+    store.finish(done, "w", message="", duration=1)
+    store.fail(failed, "w", "x", "y", "z")
+    assert store.expire(clock.now) == []
+    clock.now += 10
+    assert set(store.expire(clock.now)) == {done, failed}
+    gone, still = store.get(done), store.get(waiting)
+    assert gone and gone.state is State.EXPIRED and gone.options == {} and gone.client == ""
+    assert still and still.state is State.QUEUED
+    assert store.forget(clock.now) == 2 and store.get(done) is None
+
+
+def test_a_database_that_is_none(tmp_path: Path) -> None:
+    from visema.errors import OutputError
+
+    (tmp_path / "jobs.db").write_bytes(b"no database" * 100)
+    with pytest.raises(OutputError, match="cannot be used"):
+        JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+
+
+def test_how_long_films_take(store: JobStore, clock: Clock) -> None:
+    assert store.usual_seconds() is None
+    for took in (2.0, 4.0):
+        name = store.submit("a", {}).id
+        store.claim("w", 100, 3)
+        clock.now += took
+        store.finish(name, "w", message="", duration=1)
+    assert store.usual_seconds() == 3.0
+    assert store.counts()[State.DONE] == 2
