@@ -29,6 +29,7 @@ from visema.face.track import FaceTrack
 from visema.media.container import check_size
 from visema.media.image import read_header, read_image
 from visema.media.loop import LoopReader
+from visema.message import from_json, to_json
 from visema.mouth.engine import MouthEngine, Rig, mouth_engine
 from visema.paths import atomic_file, explain_os_error
 from visema.types import Image
@@ -143,7 +144,7 @@ class Avatar:
                 reference_index=facts["reference_index"],
                 created=facts["created"],
                 source=Source(**facts["source"]),
-                notes=tuple(facts["notes"]),
+                notes=tuple(from_json(n) for n in facts["notes"]),
             )
             with avatar.open_loop() as loop:
                 if (loop.count, loop.size) != (len(track), avatar.size) or abs(loop.fps - avatar.fps) > 0.01:
@@ -169,7 +170,7 @@ class Avatar:
             "reference_index": self.reference_index,
             "created": self.created,
             "source": asdict(self.source),
-            "notes": list(self.notes),
+            "notes": [to_json(n) for n in self.notes],
         }
         (folder / MANIFEST).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -225,7 +226,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise AvatarError(f"There is no avatar in {folder}.", "Prepare one with --setup.")
+        raise AvatarError("There is no avatar in {folder}.", "Prepare one with --setup.", folder=folder)
     with _damage(folder):
         if path.stat().st_size > MAX_JSON:
             raise ValueError(f"{MANIFEST} is too large")
@@ -234,8 +235,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise ValueError(f"{MANIFEST} is not an object")
         if facts.get("schema") != SCHEMA:
             raise AvatarError(
-                f"The avatar in {folder} was made by another version (layout {facts.get('schema')}, now {SCHEMA}).",
+                "The avatar in {folder} was made by another version (layout {layout}, now {schema}).",
                 _REBUILD,
+                folder=folder,
+                layout=facts.get("schema"),
+                schema=SCHEMA,
             )
         _check_facts(facts)
     return facts
@@ -281,7 +285,9 @@ def _damage(folder: Path) -> Iterator[None]:
         raise
     except _DAMAGE as e:
         why = str(e) or type(e).__name__
-        raise AvatarError(f"The avatar in {folder} is damaged: {why.splitlines()[0][:200]}.", _REBUILD) from e
+        raise AvatarError(
+            "The avatar in {folder} is damaged: {reason}.", _REBUILD, folder=folder, reason=why.splitlines()[0][:200]
+        ) from e
 
 
 def _check_facts(facts: dict[str, Any]) -> None:
@@ -310,7 +316,9 @@ def _check_facts(facts: dict[str, Any]) -> None:
     need("created", isinstance(facts.get("created"), str))
     datetime.fromisoformat(facts["created"])
     notes = facts.get("notes")
-    need("notes", isinstance(notes, list) and len(notes) < 100 and all(isinstance(n, str) for n in notes))
+    need("notes", isinstance(notes, list) and len(notes) < 100)
+    for note in cast(list[object], notes):
+        from_json(note)
     source = facts.get("source")
     need("source", isinstance(source, dict) and set(source) == {"name", "sha256", "kind", "consent"})
     assert isinstance(source, dict)

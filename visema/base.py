@@ -187,10 +187,15 @@ def _tracked(child: VideoChild, tracking: Tracking, samples: FrameSamples, frame
         reference = int(frame)
         if reference >= count:
             raise InputError(
-                f"--frame {reference} is beyond the video's last frame, {count - 1}.", "Choose a smaller one, or auto."
+                "--frame {reference} is beyond the video's last frame, {last}.",
+                "Choose a smaller one, or auto.",
+                reference=reference,
+                last=count - 1,
             )
         if not measured.found[reference]:
-            raise FaceError(f"Frame {reference} shows no face.", "Choose another one, or --frame auto.")
+            raise FaceError(
+                "Frame {reference} shows no face.", "Choose another one, or --frame auto.", reference=reference
+            )
     return Base(
         kind="video",
         fps=child.fps,
@@ -233,7 +238,12 @@ def _still_base(
     count = len(made)
     reference = int(frame) if frame.isdecimal() else 0
     if reference >= count:
-        raise InputError(f"--frame {reference} is beyond the loop's last frame, {count - 1}.", "Use --frame -1.")
+        raise InputError(
+            "--frame {reference} is beyond the loop's last frame, {last}.",
+            "Use --frame -1.",
+            reference=reference,
+            last=count - 1,
+        )
     pictures = made.frames()
     early = [next(pictures) for _ in range(reference + 1)]
     with _written(chain(early, pictures), loop, made.size, lambda done: progress(done, count)):

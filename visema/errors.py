@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from visema.message import Message, message_of
+
 
 class VisemaError(Exception):
     """Something a user can act on.
 
     Args:
-        what: What went wrong, in one sentence.
-        hint: What to do about it, in one sentence.
+        what: What went wrong, in one sentence; the same places for values as in a `Message`.
+        hint: What to do about it, in one sentence; the same.
+        values: What fills the places of both.
     """
 
     #: Exit code of the command line, as the shell convention has it for wrong usage.
     exit_code = 2
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
+    def __init__(self, what: str, hint: str = "", **values: object) -> None:
+        self.what = Message(what, **values) if values and not isinstance(what, Message) else message_of(what)
+        self.hint = Message(hint, **values) if values and not isinstance(hint, Message) else message_of(hint)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
-        return f"{self.what} {self.hint}".strip()
+        return str(self.message)
+
+    @property
+    def message(self) -> Message:
+        """Both sentences."""
+        return Message("{what} {hint}", what=self.what, hint=self.hint) if self.hint else self.what
 
 
 class InputError(VisemaError):

@@ -22,6 +22,7 @@ _LARGEST = {".mp4": 500 << 20, ".npz": 128 << 20, ".png": 32 << 20, ".json": 1 <
 #: JSON, PNG and video are packed already or small; a member that grows more than this is a bomb.
 _MAX_RATIO = 200
 _BLOCK = 1 << 20
+_FOREIGN = "Only zip files that were exported here can be imported."
 
 
 def export_avatar(avatar: Avatar, path: Path) -> None:
@@ -65,7 +66,7 @@ def _take_in(unpacked: Path, cache: Path, avatar_id: str) -> Avatar:
         new_id = f"{avatar_id[:60]}-{number}"
         number += 1
     if not ID.fullmatch(new_id):
-        raise AvatarError(f"There are too many avatars called {avatar_id}.", "Delete some first.")
+        raise AvatarError("There are too many avatars called {name}.", "Delete some first.", name=avatar_id)
     facts = read_manifest(unpacked)
     with atomic_folder(cache / new_id) as folder:
         for name in FILES:
@@ -81,16 +82,20 @@ def _unpack(path: Path, folder: Path) -> None:
     """The members that an avatar has, all and only those, to names of our own choosing."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise AvatarError(f"{path.name} is larger than {MAX_BYTES >> 20} MB.", "That is no avatar.")
+            raise AvatarError(
+                "{name} is larger than {most} MB.", "That is no avatar.", name=path.name, most=MAX_BYTES >> 20
+            )
         with zipfile.ZipFile(path) as box:
             members = [m for m in box.infolist() if not m.is_dir()]
             _check_members(members, path.name)
             for member in members:
                 _extract(box, member, folder / _inside(member.filename))
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as e:
-        raise AvatarError(f"{path.name} is no zip file that can be read ({e}).", "Export the avatar again.") from e
+        raise AvatarError(
+            "{name} is no zip file that can be read ({reason}).", "Export the avatar again.", name=path.name, reason=e
+        ) from e
     except FileNotFoundError:
-        raise AvatarError(f"There is no file {path}.", "Check its name.") from None
+        raise AvatarError("There is no file {path}.", "Check its name.", path=path) from None
 
 
 def _inside(name: str) -> str:
@@ -99,20 +104,29 @@ def _inside(name: str) -> str:
 
 
 def _check_members(members: list[zipfile.ZipInfo], name: str) -> None:
-    hint = "Only zip files that were exported here can be imported."
     inside = [_inside(m.filename) for m in members]
     unknown = sorted(m.filename for m, i in zip(members, inside, strict=True) if i not in FILES)
     if unknown:
-        raise AvatarError(f"{name} holds a file that no avatar has: {unknown[0]!r:.80}.", hint)
+        raise AvatarError(
+            "{name} holds a file that no avatar has: {file}.", _FOREIGN, name=name, file=f"{unknown[0]!r:.80}"
+        )
     if sorted(inside) != sorted(FILES):
         missing = sorted(set(FILES) - set(inside))
-        raise AvatarError(f"{name} lacks {missing[0]}." if missing else f"{name} holds a file twice.", hint)
+        if missing:
+            raise AvatarError("{name} lacks {file}.", _FOREIGN, name=name, file=missing[0])
+        raise AvatarError("{name} holds a file twice.", _FOREIGN, name=name)
     if sum(m.file_size for m in members) > MAX_BYTES:
-        raise AvatarError(f"{name} unpacks to more than {MAX_BYTES >> 20} MB.", hint)
+        raise AvatarError("{name} unpacks to more than {most} MB.", _FOREIGN, name=name, most=MAX_BYTES >> 20)
     for member, plain in zip(members, inside, strict=True):
         too_large = member.file_size > _LARGEST[Path(plain).suffix]
         if too_large or member.file_size > _MAX_RATIO * max(member.compress_size, 64):
-            raise AvatarError(f"{plain} in {name} is too large ({member.file_size >> 20} MB).", hint)
+            raise AvatarError(
+                "{plain} in {name} is too large ({size} MB).",
+                _FOREIGN,
+                plain=plain,
+                name=name,
+                size=member.file_size >> 20,
+            )
 
 
 def _extract(box: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
@@ -123,7 +137,9 @@ def _extract(box: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> Non
         while block := source.read(min(_BLOCK, left + 1)):
             left -= len(block)
             if left < 0:
-                raise AvatarError(f"{member.filename!r:.80} is larger than it says.", "That is no avatar.")
+                raise AvatarError(
+                    "{name} is larger than it says.", "That is no avatar.", name=f"{member.filename!r:.80}"
+                )
             file.write(block)
 
 
@@ -135,5 +151,5 @@ def _decode(folder: Path) -> None:
                 read_image(folder / name)
         check_loop(folder / LOOP)
     except MediaError as e:
-        raise AvatarError(f"The avatar is damaged: {e.what}", "Export it again.") from e
+        raise AvatarError("The avatar is damaged: {reason}", "Export it again.", reason=e.what) from e
     read_library((folder / LIBRARY_LANDMARKS).parent)

@@ -36,15 +36,23 @@ def explain_os_error(error: OSError, path: Path) -> OutputError:
     hidden = next((p for p in (path, *path.parents) if p.name.endswith(PARTIAL)), None)
     path = hidden.parent if hidden else path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"The disk of {path} is full.", "Free some space and try again; nothing was left behind.")
+        return OutputError(
+            "The disk of {path} is full.", "Free some space and try again; nothing was left behind.", path=path
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(
-            f"{path} cannot be written.",
+            "{path} cannot be written.",
             "Give yourself write permission there, or name another folder (VISEMA_CACHE sets the cache's).",
+            path=path,
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return OutputError(f"There is no folder {path.parent}.", "Make it first, or name another one.")
-    return OutputError(f"{path} cannot be written: {error.strerror or error}.", "Check the path and the disk.")
+        return OutputError("There is no folder {folder}.", "Make it first, or name another one.", folder=path.parent)
+    return OutputError(
+        "{path} cannot be written: {reason}.",
+        "Check the path and the disk.",
+        path=path,
+        reason=error.strerror or error,
+    )
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from visema.errors import AvatarError, InputError, MediaError
 from visema.locking import file_lock
 from visema.media.container import check_file
 from visema.media.image import PngWriter, read_header
+from visema.message import Message
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, Wishes, mouth_engine
 from visema.neural.store import WeightsError
 from visema.paths import atomic_folder, cache_dir, explain_os_error
@@ -179,7 +180,8 @@ def _base(
 
 def _embedded_instead(avatar: Avatar, engine: str) -> Avatar:
     """The avatar with a note of the engine that it was to have."""
-    note = f"The weights of the engine '{engine}' cannot be used, so the embedded one draws the mouth."
+    told = "The weights of the engine '{engine}' cannot be used, so the embedded one draws the mouth."
+    note = Message(told, engine=engine)
     return replace(avatar, notes=(*avatar.notes, note))
 
 
@@ -205,7 +207,7 @@ def _checked_frame(frame: str) -> str:
     if frame in ("-1", "auto"):
         return frame
     if not frame.isdecimal() or len(frame) > 7:
-        raise InputError(f"'{frame}' is not a frame.", "Use a number from 0, -1 for the middle, or auto.")
+        raise InputError("'{frame}' is not a frame.", "Use a number from 0, -1 for the middle, or auto.", frame=frame)
     return str(int(frame))
 
 
@@ -217,7 +219,9 @@ def _digest(path: Path) -> str:
             while block := file.read(1 << 20):
                 total.update(block)
     except OSError as e:
-        raise MediaError(f"{path} cannot be read: {e.strerror}.", "Check its permissions.") from e
+        raise MediaError(
+            "{path} cannot be read: {reason}.", "Check its permissions.", path=path, reason=e.strerror
+        ) from e
     return total.hexdigest()
 
 

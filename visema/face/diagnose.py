@@ -11,6 +11,7 @@ import numpy as np
 from visema.errors import FaceError
 from visema.face.track import FaceTrack
 from visema.face.tracking import lip_gap, talks
+from visema.message import Message
 from visema.types import FloatArray, Image
 
 # U is the distance between the pupils in pixels. Sizes, angles and residuals as measured on 52 stills and 8 clips.
@@ -65,39 +66,58 @@ def diagnose(
     unit = float(np.median(poses.scale[seen]))
     residual = float(np.median(poses.residual[seen]))
     refuse_unusable(unit, residual, kind)
-    notes = []
+    notes: list[Message] = []
     if faces > 1:
-        notes.append(f"{faces} faces were found; the largest is used. Crop the {kind} if you want another.")
+        notes.append(
+            Message(
+                "{count} faces were found; the largest is used. Crop the {kind} if you want another.",
+                count=faces,
+                kind=kind,
+            )
+        )
     if unit < GOOD_U:
         notes.append(
-            f"The face is small ({unit:.0f} pixels between the pupils); the mouth will look soft. "
-            "Move closer or use a larger picture: 50 pixels or more are good."
+            Message(
+                "The face is small ({unit} pixels between the pupils); the mouth will look soft. "
+                "Move closer or use a larger picture: 50 pixels or more are good.",
+                unit=f"{unit:.0f}",
+            )
         )
     if residual > ODD_RESIDUAL:
         notes.append(
-            "The face is measured badly; it may be turned, covered, drawn, or not human. "
-            "Look at the contact sheet, and use a frontal picture in even light if the mouth sits wrong."
+            Message(
+                "The face is measured badly; it may be turned, covered, drawn, or not human. "
+                "Look at the contact sheet, and use a frontal picture in even light if the mouth sits wrong."
+            )
         )
     yaw = float(np.percentile(np.abs(poses.yaw[seen]), 90))
     if yaw > MAX_YAW:
         notes.append(
-            f"The head is turned by {yaw:.0f} degrees; rounded lips will look lopsided. "
-            "Use one that looks at the camera, within 25 degrees."
+            Message(
+                "The head is turned by {yaw} degrees; rounded lips will look lopsided. "
+                "Use one that looks at the camera, within 25 degrees.",
+                yaw=f"{yaw:.0f}",
+            )
         )
     roll = float(np.median(np.abs(poses.roll[seen])))
     if roll > MAX_ROLL:
         notes.append(
-            f"The face is turned by {roll:.0f} degrees in the picture, and so is the avatar. "
-            "Turn the picture upright and make the avatar anew."
+            Message(
+                "The face is turned by {roll} degrees in the picture, and so is the avatar. "
+                "Turn the picture upright and make the avatar anew.",
+                roll=f"{roll:.0f}",
+            )
         )
     notes += _lost(track)
     notes += _mouth(track, kind)
     if _cut_off(track, size):
-        notes.append("The mouth or chin is cut off by the picture's border. Leave some room around the face.")
+        notes.append(Message("The mouth or chin is cut off by the picture's border. Leave some room around the face."))
     if frames and _moustache(track, frames):
         notes.append(
-            "There seems to be a moustache or a shadow over the upper lip; hair does not move with the lip, so teeth "
-            "may show under it. A shaved face in even light looks best."
+            Message(
+                "There seems to be a moustache or a shadow over the upper lip; hair does not move with the lip, "
+                "so teeth may show under it. A shaved face in even light looks best."
+            )
         )
     return tuple(notes)
 
@@ -115,14 +135,20 @@ def refuse_unusable(unit: float, residual: float, kind: Kind) -> None:
     """
     if unit < MIN_U:
         raise FaceError(
-            f"The face is too small: {unit:.0f} pixels between the pupils, and at least {MIN_U:.0f} are needed.",
-            f"Move closer, crop the {kind}'s original, or use a larger one; 50 pixels or more are good.",
+            "The face is too small: {unit} pixels between the pupils, and at least {least} are needed.",
+            "Move closer, crop the {kind}'s original, or use a larger one; 50 pixels or more are good.",
+            unit=f"{unit:.0f}",
+            least=f"{MIN_U:.0f}",
+            kind=kind,
         )
     if residual > MAX_RESIDUAL:
         raise FaceError(
-            f"What was found does not measure like a human face (misfit {residual:.3f}, at most {MAX_RESIDUAL}).",
-            f"Use a {kind} of one person, from the front, with nothing before the face; if it lies on its side or "
-            "is upside down, turn it upright first.",
+            "What was found does not measure like a human face (misfit {residual}, at most {most}).",
+            "Use a {kind} of one person, from the front, with nothing before the face; if it lies on its "
+            "side or is upside down, turn it upright first.",
+            residual=f"{residual:.3f}",
+            most=MAX_RESIDUAL,
+            kind=kind,
         )
 
 
@@ -145,27 +171,32 @@ def best_neutral(landmarks: FloatArray, candidates: list[int], track: FaceTrack)
     return good[int(np.argmin(score))]
 
 
-def _lost(track: FaceTrack) -> list[str]:
+def _lost(track: FaceTrack) -> list[Message]:
     """A sentence when the face is not in every frame."""
     share = 1 - float(track.found.mean())
     if share == 0:
         return []
-    percent = "less than 1" if share < 0.01 else f"{100 * share:.0f}"
-    return [f"The face is lost in {percent} % of the frames; there the mouth stays where it was seen last."]
+    percent = Message("less than 1") if share < 0.01 else f"{100 * share:.0f}"
+    told = "The face is lost in {percent} % of the frames; there the mouth stays where it was seen last."
+    return [Message(told, percent=percent)]
 
 
-def _mouth(track: FaceTrack, kind: Kind) -> list[str]:
+def _mouth(track: FaceTrack, kind: Kind) -> list[Message]:
     gap = lip_gap(track.landmarks[track.found])
     if kind == "video" and talks(track.landmarks[track.found]):
         return [
-            "The person talks in this video; lips and cheeks of that speech will show through. "
-            "A video of somebody who listens with closed mouth looks best."
+            Message(
+                "The person talks in this video; lips and cheeks of that speech will show through. "
+                "A video of somebody who listens with closed mouth looks best."
+            )
         ]
     opening = float(np.median(gap))
     if opening > WIDE_GAP:
-        return ["The mouth is wide open; closing it stretches the chin. A picture with closed lips looks best."]
+        return [
+            Message("The mouth is wide open; closing it stretches the chin. A picture with closed lips looks best.")
+        ]
     if opening > OPEN_GAP:
-        return ["The mouth is open; it is closed by drawing. A picture with closed lips looks best."]
+        return [Message("The mouth is open; it is closed by drawing. A picture with closed lips looks best.")]
     return []
 
 

@@ -13,6 +13,7 @@ from visema.hearing.lexicon import is_english, lexicon
 from visema.hearing.recognise import recognise
 from visema.hearing.signal import condition, why_no_speech
 from visema.hearing.sphinx import Recogniser
+from visema.message import Message
 from visema.speech.types import Span, Speech
 from visema.types import Samples
 
@@ -48,22 +49,31 @@ def hear(
         InputError: There is nothing to hear, and ``allow_silence`` is off; or the rate makes no sense.
     """
     if rate <= 0:
-        raise InputError(f"A recording cannot have {rate} samples a second.", "Give its real rate.")
+        raise InputError("A recording cannot have {rate} samples a second.", "Give its real rate.", rate=rate)
     notes: list[str] = []
     if reason := why_no_speech(samples, rate):
         if not allow_silence or not len(samples):
             raise InputError(
-                f"No speech was found: {reason}.",
+                "No speech was found: {reason}.",
                 "Record it again louder, or say that it shall be spoken anyway; the mouth then stays shut.",
+                reason=reason,
             )
-        return Speech(samples, rate, text=transcript, notes=(f"No speech was found: {reason}.",), recorded=True)
+        return Speech(
+            samples,
+            rate,
+            text=transcript,
+            notes=(Message("No speech was found: {reason}.", reason=reason),),
+            recorded=True,
+        )
     sound = condition(samples, rate)
     try:
         recogniser = Recogniser()
     except ImportError:
         notes.append(
-            "The mouth follows loudness and timbre only, for the speech recogniser is not installed "
-            "(pip install pocketsphinx)."
+            Message(
+                "The mouth follows loudness and timbre only, for the speech recogniser is not installed "
+                "(pip install pocketsphinx)."
+            )
         )
         return _by_energy(samples, rate, sound, transcript, notes)
     if transcript.strip():
@@ -94,9 +104,10 @@ def _with_transcript(
     found = align(recogniser, sound, words, is_english(language), progress) if words else None
     if found is not None and found.missed <= _MOST_MISSED * len(words):
         if found.missed:
-            notes.append(f"{found.missed} of {len(words)} words of the transcript were not found in the recording.")
+            told = "{missed} of {count} words of the transcript were not found in the recording."
+            notes.append(Message(told, missed=found.missed, count=len(words)))
         return found
-    notes.append("The transcript does not fit the recording, so the mouth follows what was heard instead.")
+    notes.append(Message("The transcript does not fit the recording, so the mouth follows what was heard instead."))
     log.warning(notes[-1])
     return None
 
@@ -114,18 +125,23 @@ def _without_transcript(
     heard = recognise(recogniser, sound, is_english(language), progress)
     if not is_english(language):
         notes.append(
-            "Speech that is not English is matched to the nearest English sounds; a transcript makes it better."
+            Message(
+                "Speech that is not English is matched to the nearest English sounds; a transcript makes it better."
+            )
         )
         log.warning(notes[-1])
     elif heard.unclear:
-        much = "All" if heard.unclear > 0.95 else f"{heard.unclear:.0%}"
+        much = Message("All") if heard.unclear > 0.95 else f"{heard.unclear:.0%}"
         notes.append(
-            f"{much} of the recording is no clear English (noisy, or another language) and is matched to the nearest "
-            "English sounds; a transcript makes it better."
+            Message(
+                "{much} of the recording is no clear English (noisy, or another language) and is matched to the "
+                "nearest English sounds; a transcript makes it better.",
+                much=much,
+            )
         )
         log.warning(notes[-1])
     if not heard.phones:
-        notes.append("No sounds could be told apart, so the mouth follows loudness and timbre only.")
+        notes.append(Message("No sounds could be told apart, so the mouth follows loudness and timbre only."))
         log.warning(notes[-1])
         return _by_energy(samples, rate, sound, transcript, notes)
     text = transcript or " ".join(w.label for w in heard.words)

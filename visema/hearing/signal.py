@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from visema.message import Message
 from visema.types import FloatArray, Samples
 
 #: The acoustic model's rate.
@@ -96,7 +97,7 @@ def band_levels(samples: Samples) -> FloatArray:
     return np.asarray(10 * np.log10(smooth + 1e-9), np.float32)
 
 
-def why_no_speech(samples: Samples, rate: int) -> str:
+def why_no_speech(samples: Samples, rate: int) -> Message:
     """Why nobody can be heard in a recording, in words, or an empty string.
 
     Args:
@@ -104,20 +105,20 @@ def why_no_speech(samples: Samples, rate: int) -> str:
         rate: Samples a second.
     """
     if not len(samples):
-        return "the recording has no length"
+        return Message("the recording has no length")
     x = _finite(samples)
     block = max(1, round(rate * 0.03))
     usable = x[: len(x) // block * block] if len(x) >= block else x
     power = np.square(usable - np.mean(x, dtype=np.float64)).reshape(-1, min(block, len(usable))).mean(1)
     if 10 * np.log10(np.percentile(power, 95) + 1e-12) < SILENT_DB:
-        return "the recording is silent"
+        return Message("the recording is silent")
     levels = band_levels(condition(samples, rate))
     total = levels.max(1)
     heard = levels[total > np.percentile(total, 95) - 25]
     shape = heard - heard.mean(1, keepdims=True)
     if float(shape.std(0).mean()) < STILL_DB:
-        return "there is only a steady noise in the recording"
-    return ""
+        return Message("there is only a steady noise in the recording")
+    return Message("")
 
 
 def chunks(samples: Samples, longest: float, shortest: float) -> list[tuple[int, int]]:

@@ -154,7 +154,9 @@ class LoopFile:
         except (struct.error, ValueError) as e:
             self._data.close()
             self.path.unlink(missing_ok=True)
-            raise AvatarError(f"The live view's loop of '{avatar.name}' was damaged: {e}.", "Try again.") from e
+            raise AvatarError(
+                "The live view's loop of '{name}' was damaged: {reason}.", "Try again.", name=avatar.name, reason=e
+            ) from e
 
     def jpeg(self, index: int) -> bytes:
         """Loop frame ``index`` as the browser has it."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from visema.errors import VisemaError
 from visema.live.stage import LEADS
 from visema.live.utterance import MAX_TEXT
+from visema.message import Message
 from visema.speech.speak import PITCHES, RATES, VOLUMES
 from visema.speech.types import SpeechSettings
 
@@ -59,10 +60,14 @@ class RequestError(VisemaError):
         what: What is wrong.
         hint: What to do.
         status: HTTP's number for it.
+        request_id: The player's name for the message.
+        values: What fills the places of ``what`` and ``hint``.
     """
 
-    def __init__(self, code: str, what: str, hint: str = "", status: int = 400, request_id: str = "") -> None:
-        super().__init__(what, hint)
+    def __init__(
+        self, code: str, what: str, hint: str = "", status: int = 400, request_id: str = "", **values: object
+    ) -> None:
+        super().__init__(what, hint, **values)
         self.code = code
         self.status = status
         self.request_id = request_id
@@ -142,12 +147,14 @@ def manner(request: Request) -> tuple[str, SpeechSettings]:
         if name in request.fields:
             value = float(request.fields[name])
             if not low <= value <= high:
-                what = f"The {name} {value:g} is out of range."
-                raise RequestError("text", what, f"Give {low:g} to {high:g}.", 422, request.id)
+                what = "The {name} {value} is out of range."
+                hint = "Give a {name} from {low} to {high}."
+                values = {"name": Message(name), "value": f"{value:g}", "low": f"{low:g}", "high": f"{high:g}"}
+                raise RequestError("text", what, hint, 422, request.id, **values)
             settings[name] = value
     if len(request.fields["text"]) > MAX_TEXT:
-        what = f"The text has more than {MAX_TEXT} characters."
-        raise RequestError("text", what, "Say it in several parts.", 422, request.id)
+        what = "The text has more than {most} characters."
+        raise RequestError("text", what, "Say it in several parts.", 422, request.id, most=MAX_TEXT)
     streams = request.fields.get("stream", False)
     if not streams and not any(c.isalnum() for c in request.fields["text"]):
         raise RequestError("text", "There is nothing to say.", "Give a text with words.", 422, request.id)

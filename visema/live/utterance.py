@@ -186,7 +186,7 @@ def check_length(text: str, more: str = "") -> None:
         InputError: It has more than `MAX_TEXT` characters.
     """
     if len(text) + len(more) > MAX_TEXT:
-        raise InputError(f"The text has more than {MAX_TEXT} characters.", "Say it in several parts.")
+        raise InputError("The text has more than {most} characters.", "Say it in several parts.", most=MAX_TEXT)
 
 
 def make_segment(speech: Speech, piece: Piece, settings: SpeechSettings) -> Segment:

@@ -40,13 +40,15 @@ def decode_audio(path: Path) -> tuple[Samples, int]:
     """
     with open_media(path, "recording") as box:
         if not box.streams.audio:
-            raise MediaError(f"{path.name} has no sound in it.", "Choose a recording of speech.")
+            raise MediaError("{name} has no sound in it.", "Choose a recording of speech.", name=path.name)
         import av
 
         stream = box.streams.audio[0]
         rate = stream.codec_context.sample_rate
         if not 4_000 <= rate <= 400_000:
-            raise MediaError(f"{path.name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.")
+            raise MediaError(
+                "{name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.", name=path.name, rate=rate
+            )
         resampler = av.AudioResampler(format="fltp", rate=rate)
         chunks: list[Samples] = []
         total, limit = 0, int(MAX_AUDIO_SECONDS * rate)
@@ -59,7 +61,10 @@ def decode_audio(path: Path) -> tuple[Samples, int]:
                     total += len(mono)
                     if total > limit:
                         raise MediaError(
-                            f"{path.name} is longer than {MAX_AUDIO_SECONDS / 3600:.0f} hours.", "Cut it into parts."
+                            "{name} is longer than {hours} hours.",
+                            "Cut it into parts.",
+                            name=path.name,
+                            hours=f"{MAX_AUDIO_SECONDS / 3600:.0f}",
                         )
                     chunks.append(mono)
         except av.FFmpegError as e:
@@ -67,10 +72,13 @@ def decode_audio(path: Path) -> tuple[Samples, int]:
         if total == 0:
             if broken:
                 raise broken
-            raise MediaError(f"{path.name} has no sound in it (zero length).", "Choose another recording.")
+            raise MediaError("{name} has no sound in it (zero length).", "Choose another recording.", name=path.name)
         if broken:
             raise MediaError(
-                f"{path.name} is damaged after {total / rate:.1f} s.", "Save or download it again, or cut it there."
+                "{name} is damaged after {seconds} s.",
+                "Save or download it again, or cut it there.",
+                name=path.name,
+                seconds=f"{total / rate:.1f}",
             ) from broken
     samples = np.concatenate(chunks)
     np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
@@ -88,13 +96,15 @@ def write_plain(path: Path, out: Path, most_seconds: float) -> float:
     """
     with open_media(path, "recording") as box:
         if not box.streams.audio:
-            raise MediaError(f"{path.name} has no sound in it.", "Choose a recording of speech.")
+            raise MediaError("{name} has no sound in it.", "Choose a recording of speech.", name=path.name)
         import av
 
         stream = box.streams.audio[0]
         rate = stream.codec_context.sample_rate
         if not 4_000 <= rate <= 400_000:
-            raise MediaError(f"{path.name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.")
+            raise MediaError(
+                "{name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.", name=path.name, rate=rate
+            )
         rate = min(rate, PLAIN_RATE)
         resampler = av.AudioResampler(format="fltp", rate=rate)
         total, limit = 0, int(most_seconds * rate)
@@ -109,18 +119,25 @@ def write_plain(path: Path, out: Path, most_seconds: float) -> float:
                         total += len(mono)
                         if total > limit:
                             raise MediaError(
-                                f"{path.name} is longer than {most_seconds:g} seconds.", "Cut it into parts."
+                                "{name} is longer than {most_seconds} seconds.",
+                                "Cut it into parts.",
+                                name=path.name,
+                                most_seconds=f"{most_seconds:g}",
                             )
                         sound.writeframesraw((np.clip(mono, -1, 1) * 32767).round().astype("<i2").tobytes())
             except av.FFmpegError as e:
                 if total == 0:
                     raise
                 raise MediaError(
-                    f"{path.name} is damaged after {total / rate:.1f} s.",
+                    "{name} is damaged after {seconds} s.",
                     "Save or download it again, or cut it there.",
+                    name=path.name,
+                    seconds=f"{total / rate:.1f}",
                 ) from e
             if total == 0:
-                raise MediaError(f"{path.name} has no sound in it (zero length).", "Choose another recording.")
+                raise MediaError(
+                    "{name} has no sound in it (zero length).", "Choose another recording.", name=path.name
+                )
     return total / rate
 
 

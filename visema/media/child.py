@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from visema.errors import MediaError, OutputError, VisemaError
+from visema.message import to_json
 
 HEADER = struct.Struct(">cQ")
 #: Kinds of message: facts as JSON, raw pixels or samples, an error as JSON, the end.
@@ -50,19 +51,17 @@ def main() -> int:
     return 0
 
 
-def _words(error: BaseException, request: dict[str, Any]) -> dict[str, str]:
+def _words(error: BaseException, request: dict[str, Any]) -> dict[str, Any]:
     """An error as what `guard` raises again."""
-    if isinstance(error, OutputError):
-        return {"type": "OutputError", "what": error.what, "hint": error.hint}
-    if isinstance(error, VisemaError):
-        return {"type": "MediaError", "what": error.what, "hint": error.hint}
     if isinstance(error, OSError) and error.errno is not None and "out" in request:
         from visema.paths import explain_os_error
 
-        told = explain_os_error(error, Path(request["out"]).parent)
-        return {"type": "OutputError", "what": told.what, "hint": told.hint}
-    name = Path(request["path"]).name
-    return {"type": "MediaError", "what": f"{name} needs too much memory to decode.", "hint": "Save it smaller."}
+        error = explain_os_error(error, Path(request["out"]).parent)
+    if not isinstance(error, VisemaError):
+        name = Path(request["path"]).name
+        error = MediaError("{name} needs too much memory to decode.", "Save it smaller.", name=name)
+    kind = "OutputError" if isinstance(error, OutputError) else "MediaError"
+    return {"type": kind, "what": to_json(error.what), "hint": to_json(error.hint)}
 
 
 def _limit(job: str) -> None:
@@ -140,7 +139,12 @@ def _video(request: dict[str, Any], send: Send) -> None:
 
     with VideoReader(Path(request["path"]), request["seconds"], request["longest"]) as reader:
         info = reader.info
-        facts = {"fps": str(info.fps), "size": info.size, "frames": info.frames, "notes": info.notes}
+        facts = {
+            "fps": str(info.fps),
+            "size": info.size,
+            "frames": info.frames,
+            "notes": [to_json(n) for n in info.notes],
+        }
         send(FACTS, json.dumps(facts).encode())
         writer = LoopWriter(Path(request["out"]), info.size, info.fps)
         try:
@@ -151,7 +155,9 @@ def _video(request: dict[str, Any], send: Send) -> None:
             writer.abandon()
             raise
     if writer.count == 0:
-        raise MediaError(f"{Path(request['path']).name} has no pictures in it.", "Check that it plays elsewhere.")
+        raise MediaError(
+            "{name} has no pictures in it.", "Check that it plays elsewhere.", name=Path(request["path"]).name
+        )
     send(FACTS, json.dumps({"mirrored": writer.seam_shows()}).encode())
     writer.close()
 

@@ -58,17 +58,24 @@ def check_file(path: Path, what: str = "file") -> None:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise MediaError(f"There is no {what} at {path}.", "Check the name and the folder.") from None
+        raise MediaError(
+            "There is no {thing} at {path}.", "Check the name and the folder.", thing=what, path=path
+        ) from None
     except OSError as e:
-        raise MediaError(f"{path} cannot be opened: {e.strerror}.", "Check the name and its permissions.") from e
+        raise MediaError(
+            "{path} cannot be opened: {reason}.", "Check the name and its permissions.", path=path, reason=e.strerror
+        ) from e
     if not stat.S_ISREG(status.st_mode):
-        raise MediaError(f"{path} is not a file.", f"Name a {what} file.")
+        raise MediaError("{path} is not a file.", "Name a {thing} file.", path=path, thing=what)
     if status.st_size == 0:
-        raise MediaError(f"{path.name} is empty (0 bytes).", "Copy or download it again.")
+        raise MediaError("{name} is empty (0 bytes).", "Copy or download it again.", name=path.name)
     if status.st_size > MAX_BYTES:
         raise MediaError(
-            f"{path.name} is {status.st_size / 2**30:.1f} GiB; at most {MAX_BYTES >> 30} GiB can be used.",
+            "{name} is {size} GiB; at most {most} GiB can be used.",
             "Cut it shorter or save it smaller.",
+            name=path.name,
+            size=f"{status.st_size / 2**30:.1f}",
+            most=MAX_BYTES >> 30,
         )
 
 
@@ -79,12 +86,16 @@ def check_size(width: int, height: int, name: str) -> None:
         MediaError: No pixels at all, or more than `MAX_PIXELS` or `MAX_SIDE`.
     """
     if width < 1 or height < 1:
-        raise MediaError(f"{name} has no picture in it.", "Choose another file.")
+        raise MediaError("{name} has no picture in it.", "Choose another file.", name=name)
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise MediaError(
-            f"{name} is {width} x {height} pixels; at most {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE} a side "
-            "can be used.",
+            "{name} is {width} x {height} pixels; at most {most} megapixels and {side} a side can be used.",
             "Save it smaller; 1280 pixels on the long side are plenty.",
+            name=name,
+            width=width,
+            height=height,
+            most=MAX_PIXELS // 10**6,
+            side=MAX_SIDE,
         )
 
 
@@ -107,7 +118,12 @@ def open_media(path: Path, what: str) -> Iterator[InputContainer]:
         av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS), metadata_errors="replace") as box,
     ):
         if len(box.streams) > MAX_STREAMS:
-            raise MediaError(f"{path.name} has {len(box.streams)} streams.", "Save it again with one picture.")
+            raise MediaError(
+                "{name} has {count} streams.",
+                "Save it again with one picture.",
+                name=path.name,
+                count=len(box.streams),
+            )
         yield box
 
 
@@ -122,7 +138,11 @@ def media_errors(path: Path, what: str) -> Iterator[None]:
         # A photo that does not begin as one is tried as a video; its name says what was meant.
         meant = "picture" if what == "video" and path.suffix.lower() in _PICTURES else what
         raise MediaError(
-            f"{path.name} is not a {meant} that can be read, or it is damaged ({_reason(e)}).", _UNREADABLE[meant]
+            "{name} is not a {meant} that can be read, or it is damaged ({reason}).",
+            _UNREADABLE[meant],
+            name=path.name,
+            meant=meant,
+            reason=_reason(e),
         ) from e
 
 

@@ -268,4 +268,6 @@ def _explained(error: BaseException, path: Path) -> OutputError:
         return error
     if isinstance(error, OSError):
         return explain_os_error(error, path)
-    return OutputError(f"{path} could not be encoded: {error}", "Try another file name, or report this.")
+    return OutputError(
+        "{path} could not be encoded: {reason}", "Try another file name, or report this.", path=path, reason=error
+    )

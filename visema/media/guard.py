@@ -20,6 +20,7 @@ from visema.errors import MediaError, OutputError, VisemaError
 from visema.media.child import CPU, DATA, END, ERROR, FACTS, HEADER
 from visema.media.container import check_file
 from visema.media.video import LONGEST_SIDE
+from visema.message import from_json
 from visema.paths import ROOT
 from visema.types import I420, Image, Samples
 
@@ -102,8 +103,9 @@ class Child:
     def _broken(self) -> MediaError:
         self._process.wait()
         return MediaError(
-            f"Decoding {self.path.name} failed; it is damaged or takes too much memory or time.",
+            "Decoding {name} failed; it is damaged or takes too much memory or time.",
             "Save it again as mp4, wav, jpg or png.",
+            name=self.path.name,
         )
 
 
@@ -130,7 +132,7 @@ def photo_of(child: Child) -> Image:
             shape = value["shape"]
         else:
             return cast(Image, value.reshape(shape))
-    raise MediaError(f"{child.path.name} has no picture in it.", "Choose another file.")
+    raise MediaError("{name} has no picture in it.", "Choose another file.", name=child.path.name)
 
 
 def read_recording(path: Path) -> tuple[Samples, int]:
@@ -146,7 +148,7 @@ def read_recording(path: Path) -> tuple[Samples, int]:
                 rate = value["rate"]
             else:
                 return cast(Samples, value.view(np.float32)), rate
-    raise MediaError(f"{path.name} has no sound in it.", "Choose another recording.")
+    raise MediaError("{name} has no sound in it.", "Choose another recording.", name=path.name)
 
 
 def rewrite_sound(path: Path, out: Path, most_seconds: float) -> float:
@@ -204,7 +206,7 @@ class VideoChild(Child):
         """Wait for the header."""
         _, facts = next(self._messages)
         self.fps, self.size = Fraction(facts["fps"]), tuple(facts["size"])
-        self.expected, self.notes = facts["frames"], tuple(facts["notes"])
+        self.expected, self.notes = facts["frames"], tuple(from_json(n) for n in facts["notes"])
 
     def frames(self) -> Iterator[I420]:
         """The forward frames, a few of them read ahead in a thread of its own; call `open` first."""
@@ -255,6 +257,6 @@ def _widen(pipe: IO[bytes]) -> None:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
 
 
-def _error(told: dict[str, str]) -> VisemaError:
+def _error(told: dict[str, Any]) -> VisemaError:
     kind = OutputError if told["type"] == "OutputError" else MediaError
-    return kind(told["what"], told["hint"])
+    return kind(from_json(told["what"]), from_json(told["hint"]))

@@ -53,7 +53,7 @@ def read_image(source: Path | str | bytes, longest: int = 0) -> Image:
     header = read_header(data, name)
     check_size(header.width, header.height, name)
     if not header.complete:
-        raise MediaError(f"{name} is cut off before its end.", "Save or download it again.")
+        raise MediaError("{name} is cut off before its end.", "Save or download it again.", name=name)
     flags = cv2.IMREAD_UNCHANGED
     if header.kind == "jpeg":
         parts = max(header.width, header.height) // longest if longest > 0 else 1
@@ -62,9 +62,9 @@ def read_image(source: Path | str | bytes, longest: int = 0) -> Image:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as e:
-        raise MediaError(f"{name} is damaged ({e.err}).", "Save or download it again.") from e
+        raise MediaError("{name} is damaged ({reason}).", "Save or download it again.", name=name, reason=e.err) from e
     if picture is None:
-        raise MediaError(f"{name} is damaged or cut off.", "Save or download it again.")
+        raise MediaError("{name} is damaged or cut off.", "Save or download it again.", name=name)
     return _upright(_plain(cast(Image, picture)), header.orientation)
 
 
@@ -119,10 +119,12 @@ def read_header(data: bytes, name: str = "The picture") -> Header:
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp(data)
     except (struct.error, IndexError):
-        raise MediaError(f"{name} is cut off in its header.", "Save or download it again.") from None
+        raise MediaError("{name} is cut off in its header.", "Save or download it again.", name=name) from None
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif"):
-        raise MediaError(f"{name} is a HEIC or AVIF picture.", "Save it as JPEG first (phones: 'most compatible').")
-    raise MediaError(f"{name} is not a picture that can be read.", _HINT)
+        raise MediaError(
+            "{name} is a HEIC or AVIF picture.", "Save it as JPEG first (phones: 'most compatible').", name=name
+        )
+    raise MediaError("{name} is not a picture that can be read.", _HINT, name=name)
 
 
 def _plain(picture: Image) -> Image:

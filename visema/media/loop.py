@@ -52,16 +52,18 @@ class LoopReader:
             options = {"protocol_whitelist": "file", "enable_drefs": "0", "use_absolute_path": "0"}
             self._box: InputContainer = av.open(str(path.absolute()), "r", format="mp4", container_options=options)
         except (av.FFmpegError, OSError) as e:
-            raise AvatarError(f"The loop video {path} cannot be read.", "Prepare the avatar again.") from e
+            raise AvatarError("The loop video {path} cannot be read.", "Prepare the avatar again.", path=path) from e
         if not self._box.streams.video or self._box.streams.video[0].codec_context.name != "h264":
             self._box.close()
-            raise AvatarError(f"The loop video {path} has no H.264 picture.", "Prepare the avatar again.")
+            raise AvatarError("The loop video {path} has no H.264 picture.", "Prepare the avatar again.", path=path)
         self._stream: VideoStream = self._box.streams.video[0]
         self._stream.thread_type = "AUTO"
         rate, stored = self._stream.average_rate, self._stream.frames
         if not rate or stored < (3 if mirrored else 1) or self._stream.time_base is None:
             self._box.close()
-            raise AvatarError(f"The loop video {path} says neither rate nor length.", "Prepare the avatar again.")
+            raise AvatarError(
+                "The loop video {path} says neither rate nor length.", "Prepare the avatar again.", path=path
+            )
         #: Stream ticks between two frames.
         self._step = float(1 / rate / self._stream.time_base)
         self._first = self._stream.start_time or 0
@@ -128,15 +130,20 @@ class LoopReader:
                 if at < due:
                     continue
                 if at > due:
-                    raise AvatarError(f"The loop video {self.path} lacks frame {due}.", "Prepare the avatar again.")
+                    raise AvatarError(
+                        "The loop video {path} lacks frame {due}.",
+                        "Prepare the avatar again.",
+                        path=self.path,
+                        due=due,
+                    )
                 due += 1
                 yield at, frame
                 if due == end < self._stored:
                     return
         except av.FFmpegError as e:
-            raise AvatarError(f"The loop video {self.path} is damaged.", "Prepare the avatar again.") from e
+            raise AvatarError("The loop video {path} is damaged.", "Prepare the avatar again.", path=self.path) from e
         if due != end:
-            raise AvatarError(f"The loop video {self.path} ends too early.", "Prepare the avatar again.")
+            raise AvatarError("The loop video {path} ends too early.", "Prepare the avatar again.", path=self.path)
 
     def __iter__(self) -> LoopReader:
         return self

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from visema.errors import MediaError
 from visema.media.colour import i420_to_bgr, rotate_i420, to_i420
 from visema.media.container import check_size, media_errors, open_media
+from visema.message import Message
 from visema.types import I420, Image
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class VideoReader:
             self._box = self._stack.enter_context(open_media(self.path, "video"))
             streams = [s for s in self._box.streams.video if not s.disposition & 0x400]  # 0x400: a cover picture
             if not streams:
-                raise MediaError(f"{self.path.name} has no video in it.", "Choose a video or a photo of a face.")
+                raise MediaError(
+                    "{name} has no video in it.", "Choose a video or a photo of a face.", name=self.path.name
+                )
             self._stream: VideoStream = streams[0]
             width, height = self._stream.codec_context.width, self._stream.codec_context.height
             check_size(width, height, self.path.name)
@@ -88,7 +91,9 @@ class VideoReader:
             self._frames = self._decoded()
             self._first = next(self._frames, None)
             if self._first is None:
-                raise MediaError(f"{self.path.name} has no pictures in it.", "Check that it plays elsewhere.")
+                raise MediaError(
+                    "{name} has no pictures in it.", "Check that it plays elsewhere.", name=self.path.name
+                )
             self.info = self._describe(self._first, longest)
         except BaseException as e:
             # Through `open_media`, which finds the words for a decoder's error.
@@ -182,11 +187,13 @@ class VideoReader:
             seconds = self._box.duration / 1e6
         notes = []
         if k < 1:
-            notes.append(f"The video was scaled down from {width} x {height} to {size[0]} x {size[1]}.")
+            told = "The video was scaled down from {width} x {height} to {wide} x {high}."
+            notes.append(Message(told, width=width, height=height, wide=size[0], high=size[1]))
         if int(first.color_trc) in _HDR:
-            notes.append("The video is HDR; its colours may look pale. An SDR copy would look better.")
+            notes.append(Message("The video is HDR; its colours may look pale. An SDR copy would look better."))
         if seconds > self._limit:
-            notes.append(f"Only the first {self._limit:.0f} s of {seconds:.0f} s are used.")
+            told = "Only the first {used} s of {seconds} s are used."
+            notes.append(Message(told, used=f"{self._limit:.0f}", seconds=f"{seconds:.0f}"))
         frames = round(min(seconds, self._limit) * fps)
         return VideoInfo(fps, size, frames, 90 * turn, (width, height), seconds, tuple(notes))
 
@@ -197,8 +204,11 @@ class VideoReader:
         """Refuse a video whose end is missing, which demuxers pass over in silence."""
         if self.info.seconds - shown > max(1.0, 0.1 * self.info.seconds):
             raise MediaError(
-                f"{self.path.name} is cut off after {shown:.1f} s of {self.info.seconds:.1f} s.",
+                "{name} is cut off after {shown} s of {length} s.",
                 "Copy or download it again.",
+                name=self.path.name,
+                shown=f"{shown:.1f}",
+                length=f"{self.info.seconds:.1f}",
             )
 
 

@@ -193,8 +193,12 @@ def mouth_engine(name: str = "auto") -> type[MouthEngine]:
                 return loaded
     except ImportError as e:
         raise EngineError(
-            f"The engine '{name}' needs a package that is not installed ({e.name}).",
+            "The engine '{name}' needs a package that is not installed ({package}).",
             "Install it with: pip install 'visema[neural]'.",
+            name=name,
+            package=e.name,
         ) from e
     known = sorted({*_OWN, *(p.name for p in entry_points(group=ENTRY_POINTS))})
-    raise EngineError(f"There is no engine '{name}'.", f"Choose auto or one of: {', '.join(known)}.")
+    raise EngineError(
+        "There is no engine '{name}'.", "Choose auto or one of: {names}.", name=name, names=", ".join(known)
+    )

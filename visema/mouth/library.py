@@ -185,7 +185,12 @@ def read_library(folder: Path) -> Library:
     try:
         about = json.loads((folder / LANDMARKS).read_text("utf-8"))
         if about["version"] != VERSION:
-            raise AvatarError(f"The mouth library in {folder} is of version {about['version']}.", _HINT)
+            raise AvatarError(
+                "The mouth library in {folder} is of version {version}.",
+                _HINT,
+                folder=folder,
+                version=about["version"],
+            )
         width, height = (int(v) for v in about["frame"])
         box = Box(*(int(v) for v in about["box"]))
         left, top, right, bottom = (float(v) for v in about["mouth_lm_frac"])
@@ -197,7 +202,9 @@ def read_library(folder: Path) -> Library:
             eyes = Box(*(int(v) for v in about[BLINK]["box"]))
             blink = (_read_picture(folder / picture_name(BLINK), eyes), eyes)
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise AvatarError(f"The mouth library in {folder} is damaged ({e}).", _HINT) from e
+        raise AvatarError(
+            "The mouth library in {folder} is damaged ({reason}).", _HINT, folder=folder, reason=e
+        ) from e
     return Library((width, height), box, (left, top, right, bottom), points, pictures, mouths, blink)
 
 

@@ -234,7 +234,9 @@ def unpack(rig: Rig) -> Library:
         mouths = np.asarray(rig["mouths"], np.float32).reshape(len(VISEMES), 20, 2)
         points = np.asarray(rig["points"], np.float32).reshape(68, 2)
     except (KeyError, ValueError, TypeError) as e:
-        raise AvatarError(f"The avatar's mouth pictures are damaged ({e}).", "Prepare the avatar again.") from e
+        raise AvatarError(
+            "The avatar's mouth pictures are damaged ({reason}).", "Prepare the avatar again.", reason=e
+        ) from e
     return Library(
         frame=(width, height),
         box=box,

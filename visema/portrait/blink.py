@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visema.message import Message
 from visema.portrait.eye import EYES, EyeIds, cut, eye_frame, measure_eye, opening, smoothstep, smoothstep1
 from visema.portrait.lashes import draw_lashes, measure_lashes
 from visema.portrait.skin import fill_skin, find_inner_corner, lid_skin, luma
@@ -20,6 +21,8 @@ from visema.portrait.spectacles import find_frame, frame_beside_lids, without_fr
 from visema.portrait.still import resample
 from visema.types import Box, FloatArray, Image
 
+#: What hides an eye that may be open: nobody is to wink because of it.
+TOO_SMALL, AT_BORDER = Message("too small"), Message("too near the border")
 _LOG = logging.getLogger(__name__)
 
 #: An eye narrower than this many pixels is too small to draw a lid on.
@@ -65,11 +68,11 @@ class Blink:
     def __init__(self, image: Image, landmarks: FloatArray) -> None:
         h, w = image.shape[:2]
         reasons = [_unfit(ids, landmarks, (w, h)) for ids in EYES]
-        self.note = ""
+        self.note = Message("")
         drawn = [ids for ids, reason in zip(EYES, reasons, strict=True) if not reason]
         # a person who blinks with one eye winks: the other must be shut already, or out of sight
-        if any(reason in ("too small", "too near the border") for reason in reasons) or not drawn:
-            self.note = f"No blinking: the eyes are {next(r for r in reasons if r)}."
+        if any(reason in (TOO_SMALL, AT_BORDER) for reason in reasons) or not drawn:
+            self.note = Message("No blinking: the eyes are {reason}.", reason=next(r for r in reasons if r))
             _LOG.info("%s", self.note)
             drawn = []
         frame = find_frame(image, landmarks) if drawn else None
@@ -94,20 +97,20 @@ def closed_eyes(image: Image, landmarks: FloatArray) -> Image:
     return out
 
 
-def _unfit(ids: EyeIds, landmarks: FloatArray, size: tuple[int, int]) -> str:
+def _unfit(ids: EyeIds, landmarks: FloatArray, size: tuple[int, int]) -> Message:
     """Why this eye cannot blink; empty if it can."""
     points = landmarks[list(ids.upper + ids.lower), :2]
     _, _, width, height = eye_frame(ids, landmarks)
     if height < MIN_WIDTH_PX:
-        return "too small"
+        return TOO_SMALL
     if width < _MIN_FACING * height:
-        return "turned away"
+        return Message("turned away")
     reach = 0.3 * width  # room for the lid and its lashes
     if (points.min(0) < reach).any() or (points.max(0) > np.array(size) - 1 - reach).any():
-        return "too near the border"
+        return AT_BORDER
     if opening(ids, landmarks) < _SHUT_GAP:
-        return "shut in the photo"
-    return ""
+        return Message("shut in the photo")
+    return Message("")
 
 
 class _Canvas:

@@ -12,6 +12,7 @@ import numpy as np
 
 from visema.face.track import FaceTrack
 from visema.face.tracking import smooth
+from visema.message import Message
 from visema.mouth.points68 import to_68
 from visema.neural.loading import loading
 from visema.neural.machine import Machine, choose_machine, import_torch, in_words
@@ -141,7 +142,14 @@ class LivePortraitLoop:
 
         self._crops = list(_drawn(studio, source, now, self.motion, self._shifts, step, told))
         self.notes = (
-            (f"The loop is {seconds:g} s long, every {step}nd picture drawn, because there is no accelerator here.",)
+            (
+                Message(
+                    "The loop is {seconds} s long and only 1 in {step} pictures is drawn, because there is no "
+                    "accelerator here.",
+                    seconds=f"{seconds:g}",
+                    step=step,
+                ),
+            )
             if step > 1
             else ()
         )

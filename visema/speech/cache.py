@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from visema.message import from_json, to_json
 from visema.paths import cache_dir
 from visema.speech.sound import Sound, let_go
 from visema.speech.types import Span, Speech, SpeechSettings
@@ -66,7 +67,7 @@ def load(text: str, voice: str, settings: SpeechSettings) -> Speech | None:
             phones=_spans(head["phones"]),
             text=text,
             voice=str(head["voice"]),
-            notes=tuple(str(n) for n in head["notes"]),
+            notes=tuple(from_json(n) for n in head["notes"]),
         )
         if speech.rate <= 0 or (speech.phones and speech.phones[-1].end > speech.duration + 0.1):
             raise ValueError("times beyond its end")
@@ -118,7 +119,7 @@ def store(speech: Speech, text: str, voice: str, settings: SpeechSettings) -> No
     path = _path(text, voice, settings)
     head = {
         "rate": speech.rate, "words": speech.words, "phones": speech.phones, "voice": speech.voice,
-        "notes": speech.notes,
+        "notes": [to_json(n) for n in speech.notes],
     }  # fmt: skip
     temporary = None
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from visema.errors import VoiceError
+from visema.message import Message
 from visema.speech import edge_voices, network
 from visema.speech.edge_timing import Boundary, fit_speech
 from visema.speech.ipa import is_ipa, respelling
@@ -141,7 +142,9 @@ class EdgeEngine:
             except _Refused as e:
                 # edge-tts has set its clock by the service's now, if that was it.
                 if e.status != 403 or brief or attempt == _TRIES - 1:
-                    raise Unreachable(f"The speech service refused (HTTP {e.status}).", _hint(e.status)) from e
+                    raise Unreachable(
+                        "The speech service refused (HTTP {status}).", _hint(e.status), status=e.status
+                    ) from e
             except _Broken as e:
                 if brief or attempt == _TRIES - 1:
                     _log.info("the speech service's answer cannot be used: %s", e)
@@ -227,10 +230,10 @@ def fetch_voices(connector: ConnectorFactory = default_connector) -> list[dict[s
         raise _unreachable(e) from e
 
 
-def _hint(status: int) -> str:
+def _hint(status: int) -> Message:
     if status == 403:
-        return "Check this machine's clock; the service refuses calls more than five minutes off."
-    return "Try again later, or use an espeak: voice."
+        return Message("Check this machine's clock; the service refuses calls more than five minutes off.")
+    return Message("Try again later, or use an espeak: voice.")
 
 
 def _unreachable(error: BaseException) -> Unreachable:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from visema.errors import VoiceError
 from visema.paths import atomic_file, cache_dir
-from visema.speech.similar import similar
+from visema.speech.similar import did_you_mean, similar
 from visema.speech.types import Voice
 
 _log = logging.getLogger(__name__)
@@ -45,8 +45,7 @@ def find(name: str, offline: bool = False) -> Voice:
             if voice.name.partition(":")[2].lower() == wanted:
                 return voice
     near = similar(name, [v.name.partition(":")[2] for v in (*_shipped(), *_kept())])
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise VoiceError(f"There is no network voice '{name}'.", f"{hint}--list-voices shows them all.")
+    raise VoiceError("There is no network voice '{name}'.", did_you_mean(near), name=name)
 
 
 def voice_of(short_name: str, gender: str) -> Voice:

@@ -102,8 +102,9 @@ class EspeakLibrary:
             self.data = Path(espeakng_loader.get_data_path())
         except (ImportError, OSError, RuntimeError) as e:
             raise VoiceError(
-                f"The embedded voice cannot be loaded ({e}).",
+                "The embedded voice cannot be loaded ({reason}).",
                 "Reinstall it: pip install --force-reinstall espeakng-loader",
+                reason=e,
             ) from e
         self.lock = threading.RLock()
         self._voice = ""
@@ -157,7 +158,9 @@ class EspeakLibrary:
         if voice != self._voice:
             if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
                 self._voice = ""
-                raise VoiceError(f"There is no embedded voice '{voice}'.", "See --list-voices for the names.")
+                raise VoiceError(
+                    "There is no embedded voice '{voice}'.", "See --list-voices for the names.", voice=voice
+                )
             self._voice = voice
 
     def synthesize(

@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Final
 
 from visema.errors import VoiceError
+from visema.message import Message
 from visema.speech.espeak_library import VoiceFile, library
-from visema.speech.similar import similar
+from visema.speech.similar import did_you_mean, similar
 from visema.speech.types import Voice
 
 ENGINE: Final = "espeak"
@@ -98,16 +99,15 @@ def _find(name: str) -> tuple[VoiceFile, str]:
             known.setdefault(key.lower(), known.get(_NEAREST.get(key.lower(), ""), voice))
     found = known.get(base.strip().lower())
     if found is None:
-        near = similar(base, known)
-        hint = f"Did you mean {' or '.join(f'{ENGINE}:{s}' for s in near)}? " if near else ""
-        raise VoiceError(f"There is no embedded voice '{base}'.", f"{hint}--list-voices shows them all.")
+        near = did_you_mean([f"{ENGINE}:{name}" for name in similar(base, known)])
+        raise VoiceError("There is no embedded voice '{name}'.", near, name=base)
     variants = library().variants()
     if plus and variant not in variants:
         by_lower = {v.lower(): v for v in variants}
         if variant.lower() not in by_lower:
-            near = similar(variant, variants)
-            hint = f"Did you mean {' or '.join(f'{base}+{s}' for s in near)}?" if near else "Try +f3 or +m3."
-            raise VoiceError(f"There is no variant '{variant}' of the embedded voices.", hint)
+            names = [f"{ENGINE}:{base}+{name}" for name in similar(variant, variants)]
+            near = did_you_mean(names) if names else Message("Try +f3 or +m3.")
+            raise VoiceError("There is no variant '{variant}' of the embedded voices.", near, variant=variant)
         variant = by_lower[variant.lower()]
     return found, variant
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from visema.errors import VoiceError
+from visema.message import Message
 from visema.speech import espeak_voices
 from visema.speech.letters import english_phones
 
@@ -40,8 +41,8 @@ def phonemize(text: str, language: str = "en-US") -> Transcription:
         words = [w.split(_BETWEEN_PHONES) for w in line.split(_BETWEEN_WORDS)]
         return Transcription([phones for w in words if (phones := [n for p in w if (n := p.rstrip("-"))])])
     except (ImportError, OSError, RuntimeError, ValueError, VoiceError) as e:
-        note = f"phonemizer cannot be used ({e}): English spelling rules give the phones."
-        _log.warning(note)
+        note = Message("phonemizer cannot be used ({reason}): English spelling rules give the phones.", reason=e)
+        _log.warning("%s", note)
         return Transcription([p for w in text.split() if (p := english_phones(w))], note)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from visema.errors import InputError, VoiceError
+from visema.message import Message
 from visema.speech import cache as speech_cache
 from visema.speech import espeak_voices
 from visema.speech.edge import EdgeEngine, Unreachable
@@ -70,20 +71,22 @@ def speak(
     kept = speech_cache.load(text, chosen.name, settings) if cache else None
     if kept is not None:
         return kept
-    reason = "The network is switched off."
+    reason = Message("The network is switched off.")
     if not offline:
         try:
             return _speak_kept(EdgeEngine(), chosen, text, segments, settings, cache)
         except Unreachable as e:
             reason = e.what
     substitute = espeak_voices.nearest(chosen.language, chosen.gender)
-    note = (
-        f"The network voice {chosen.name.partition(':')[2]} does not speak. {reason} "
-        f"The embedded voice {substitute.name} speaks instead."
+    note = Message(
+        "The network voice {voice} does not speak. {reason} The embedded voice {substitute} speaks instead.",
+        voice=chosen.name.partition(":")[2],
+        reason=reason,
+        substitute=substitute.name,
     )
     foreign = chosen.language.split("-")[0].lower() != substitute.language.split("-")[0].lower()
     if foreign:
-        note += f" It knows no {chosen.language}."
+        note = Message("{note} It knows no {language}.", note=note, language=chosen.language)
     _log.info(note)  # the caller shows the notes
     if foreign:
         segments = normalise(text, substitute.language, settings.pronunciations)
@@ -93,12 +96,19 @@ def speak(
 
 def _check(settings: SpeechSettings) -> None:
     for name, value, (low, high) in (
-        ("rate", settings.rate, RATES),
-        ("pitch", settings.pitch, PITCHES),
-        ("volume", settings.volume, VOLUMES),
+        (Message("rate"), settings.rate, RATES),
+        (Message("pitch"), settings.pitch, PITCHES),
+        (Message("volume"), settings.volume, VOLUMES),
     ):
         if not low <= value <= high:
-            raise InputError(f"The {name} {value:g} is out of range.", f"Give a {name} from {low:g} to {high:g}.")
+            raise InputError(
+                "The {name} {value} is out of range.",
+                "Give a {name} from {low} to {high}.",
+                name=name,
+                value=f"{value:g}",
+                low=f"{low:g}",
+                high=f"{high:g}",
+            )
 
 
 def _speak_kept(

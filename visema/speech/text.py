@@ -82,7 +82,10 @@ def normalise(text: str, language: str = "en", pronunciations: Mapping[str, str]
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(
-            f"The text has {len(text):,} characters.", f"Split it into parts of at most {MAX_CHARACTERS:,} characters."
+            "The text has {count} characters.",
+            "Split it into parts of at most {most} characters.",
+            count=f"{len(text):,}",
+            most=f"{MAX_CHARACTERS:,}",
         )
     given = pronunciations or {}
     parts = _PAUSE.split(strip_markup(_clean(text)))
@@ -153,9 +156,16 @@ def _seconds(number: str, unit: str) -> float:
     try:
         seconds = float(number) / (1000 if unit.lower().startswith("m") else 1)
     except ValueError as e:
-        raise InputError(f"'{number}' is no length of a pause.", "Write it like [pause 500ms] or [pause 1.5s].") from e
+        raise InputError(
+            "'{number}' is no length of a pause.", "Write it like [pause 500ms] or [pause 1.5s].", number=number
+        ) from e
     if seconds > MAX_PAUSE:
-        raise InputError(f"A pause of {seconds:g} s is too long.", f"At most {MAX_PAUSE:g} s are allowed.")
+        raise InputError(
+            "A pause of {seconds} s is too long.",
+            "At most {longest} s are allowed.",
+            seconds=f"{seconds:g}",
+            longest=f"{MAX_PAUSE:g}",
+        )
     return seconds
 
 

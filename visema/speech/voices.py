@@ -7,7 +7,7 @@ from typing import Final
 
 from visema.errors import VoiceError
 from visema.speech import edge_voices, espeak_voices
-from visema.speech.similar import similar
+from visema.speech.similar import did_you_mean, similar
 from visema.speech.types import Voice
 
 DEFAULT_VOICE: Final = "en-US-JennyNeural"
@@ -51,7 +51,9 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
         return espeak_voices.find(rest)
     if colon and engine.lower() != edge_voices.ENGINE:
         raise VoiceError(
-            f"There is no voice engine '{engine}'.", "Use edge:<name> or espeak:<name>; --list-voices shows them."
+            "There is no voice engine '{engine}'.",
+            "Use edge:<name> or espeak:<name>; --list-voices shows them.",
+            engine=engine,
         )
     own = rest if colon else name
     if colon or _EDGE_NAME.fullmatch(own):
@@ -60,6 +62,4 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
         return espeak_voices.find(own)
     except VoiceError as e:
         names = [v.name.partition(":")[2] for v in list_voices(offline=True)]
-        near = similar(own, names)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise VoiceError(f"There is no voice '{own}'.", f"{hint}--list-voices shows them all.") from e
+        raise VoiceError("There is no voice '{name}'.", did_you_mean(similar(own, names)), name=own) from e

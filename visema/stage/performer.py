@@ -18,6 +18,7 @@ import numpy as np
 
 from visema.avatar import Avatar
 from visema.errors import VisemaError
+from visema.message import Message
 from visema.mouth.heard import Heard
 from visema.speech.speak import speak
 from visema.speech.types import Speech, SpeechSettings
@@ -263,16 +264,16 @@ class Performer:
             utterance.speech = with_tail(speech)
             planned = plan(utterance.speech, self.avatar.fps)
         except VisemaError as e:
-            self._fail(utterance, str(e))
+            self._fail(utterance, e.message)
         except Exception:
             log.exception("Speech could not be made.")
-            self._fail(utterance, "Speech could not be made; the log has the details.")
+            self._fail(utterance, Message("Speech could not be made; the log has the details."))
         else:
             utterance.plan = planned
             if not utterance.cancelled:
                 self._emit("ready", utterance, " ".join(utterance.speech.notes))
 
-    def _fail(self, utterance: Utterance, detail: str) -> None:
+    def _fail(self, utterance: Utterance, detail: Message) -> None:
         if not utterance.cancelled:
             utterance.cancelled = True
             self._emit("failed", utterance, detail)
@@ -291,9 +292,10 @@ class Performer:
                         self._idle()
                 except Exception as e:
                     log.exception("The picture could not be drawn.")
-                    self._recover(str(e) if isinstance(e, VisemaError) else "The picture could not be drawn.")
+                    unknown = Message("The picture could not be drawn.")
+                    self._recover(e.message if isinstance(e, VisemaError) else unknown)
 
-    def _recover(self, detail: str) -> None:
+    def _recover(self, detail: Message) -> None:
         with self._changed:
             broken, self._current, self._sounding = self._current, None, False
         if broken:

@@ -87,7 +87,7 @@ def check_output(path: Path) -> None:
         OutputError: The folder is missing or read-only, or the name is no mp4.
     """
     if path.suffix.lower() != ".mp4":
-        raise OutputError(f"'{path.name}' is not the name of an mp4.", "End the name with .mp4.")
+        raise OutputError("'{name}' is not the name of an mp4.", "End the name with .mp4.", name=path.name)
     check_folder(path)
 
 
@@ -98,11 +98,13 @@ def check_folder(path: Path) -> None:
         OutputError: It is a folder itself, or its folder is missing or read-only.
     """
     if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Name a file in it.")
+        raise OutputError("{path} is a folder.", "Name a file in it.", path=path)
     if not path.parent.is_dir():
-        raise OutputError(f"The folder {path.parent} does not exist.", "Make it first, or name another one.")
+        raise OutputError(
+            "The folder {folder} does not exist.", "Make it first, or name another one.", folder=path.parent
+        )
     if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"The folder {path.parent} cannot be written.", "Name a folder of your own.")
+        raise OutputError("The folder {folder} cannot be written.", "Name a folder of your own.", folder=path.parent)
 
 
 def render_file(
@@ -140,7 +142,13 @@ def render_file(
     check_output(out_path)
     fps = avatar.fps if fps is None else fps
     if not MIN_FPS <= fps <= MAX_FPS:
-        raise InputError(f"{fps:g} frames a second cannot be made.", f"Choose {MIN_FPS:g} to {MAX_FPS:g}.")
+        raise InputError(
+            "{fps} frames a second cannot be made.",
+            "Choose {low} to {high}.",
+            fps=f"{fps:g}",
+            low=f"{MIN_FPS:g}",
+            high=f"{MAX_FPS:g}",
+        )
     framing = choose_framing(avatar.size, avatar.track, resolution=resolution, crop=crop)
     total = frame_count(speech.duration, fps)
     began = time.perf_counter()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from visema.errors import OutputError
+from visema.message import Message
 from visema.paths import atomic_file
 from visema.speech.types import Span, Speech
 from visema.speech.words import join_words
@@ -16,7 +17,7 @@ from visema.speech.words import join_words
 _log = logging.getLogger(__name__)
 
 #: Said of captions of a recording whose words nobody gave.
-GUESSED: Final = (
+GUESSED: Final = Message(
     "The words of the captions are what was recognised in the recording, not always what was said; "
     "a transcript makes them right."
 )
@@ -41,10 +42,11 @@ def write_captions(speech: Speech, path: Path) -> None:
     """
     formats = {".srt": to_srt, ".vtt": to_vtt}
     if path.suffix.lower() not in formats:
-        raise OutputError(f"{path.name} is no name for captions.", "End it in .srt or .vtt.")
+        raise OutputError("{name} is no name for captions.", "End it in .srt or .vtt.", name=path.name)
     text = formats[path.suffix.lower()](speech)
     if not path.parent.is_dir():
-        raise OutputError(f"The folder {path.parent} does not exist.", "Make it first, or choose another.")
+        hint = "Make it first, or choose another."
+        raise OutputError("The folder {folder} does not exist.", hint, folder=path.parent)
     with atomic_file(path) as temporary:
         temporary.write_text(text, "utf-8", newline="\n")
     if speech.guessed:

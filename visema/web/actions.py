@@ -13,7 +13,7 @@ from visema.errors import InputError, VisemaError
 from visema.speech.types import SpeechSettings
 from visema.web import voice_choice
 from visema.web.house import MAX_TEXT, RANGES, House
-from visema.web.texts import preferred_language, text
+from visema.web.texts import in_language, preferred_language, text
 from visema.web.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def language_of(request: gr.Request) -> str:
 def explain(viewer: Viewer, error: Exception) -> str:
     """What went wrong, in words; the unexpected goes to the log in full and to the page as one sentence."""
     if isinstance(error, VisemaError):
-        return str(error)
+        return in_language(error.message, viewer.language)
     log.error("An action of the page failed.", exc_info=error)
     return viewer.text("unexpected")
 

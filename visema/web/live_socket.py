@@ -23,6 +23,7 @@ from visema.live.theatre import Full, Session, Theatre
 from visema.live.utterance import MAX_TEXT, Utterance
 from visema.web.live_gate import Bucket, Gate
 from visema.web.live_watcher import Watcher
+from visema.web.texts import in_language, preferred_language
 
 if TYPE_CHECKING:
     from visema.live.loop_file import LoopFile
@@ -101,11 +102,11 @@ class LiveSockets:
             request = await _hello(socket)
             session, resumed = await self._find_session(socket, request)
         except Ended as e:
-            await _say_bye(socket, e)
+            await _say_bye(socket, e, _language(socket))
             return
         stage = session.stage
         opus = available() and next((c for c in request.fields["audio"] if c in ("opus", "pcm")), "pcm") == "opus"
-        watcher = Watcher(socket, stage, self._theatre.crew.metrics, opus=opus)
+        watcher = Watcher(socket, stage, self._theatre.crew.metrics, opus=opus, language=_language(socket))
         watcher.wants_pictures = request.fields.get("pictures", True)
         if "lead" in request.fields and not session.lasting:
             stage.lead = lead_of(request.fields["lead"])
@@ -156,11 +157,11 @@ class LiveSockets:
             opening = partial(self._theatre.open, fields.get("avatar", ""), voice=voice)
             return await loop.run_in_executor(self._openers, opening), False
         except AvatarError as e:
-            raise Ended(4004, str(e)) from e
+            raise Ended(4004, e.message) from e
         except Full as e:
-            raise Ended(1013, str(e), retry=True) from e
+            raise Ended(1013, e.message, retry=True) from e
         except VisemaError as e:
-            raise Ended(1011, str(e), retry=True) from e
+            raise Ended(1011, e.message, retry=True) from e
 
     def _greeting(
         self, session: Session, loop: LoopFile, now: float, *, opus: bool, resumed: bool, request: Request
@@ -350,9 +351,15 @@ async def _hello(socket: WebSocket) -> Request:
     return request
 
 
-async def _say_bye(socket: WebSocket, end: Ended) -> None:
-    await socket.send_json({"type": "bye", "code": end.code, "detail": end.detail, "retry": end.retry})
+async def _say_bye(socket: WebSocket, end: Ended, language: str) -> None:
+    detail = in_language(end.detail, language)
+    await socket.send_json({"type": "bye", "code": end.code, "detail": detail, "retry": end.retry})
     await socket.close(end.code, end.detail[:100])
+
+
+def _language(socket: WebSocket) -> str:
+    """What the browser behind a socket asks for."""
+    return preferred_language(socket.headers.get("accept-language", ""))
 
 
 async def _refuse(socket: WebSocket, error: RequestError) -> None:

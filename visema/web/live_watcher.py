@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from visema.live.messages import Cut, LiveEvent, Picture, SoundChunk, Standing
+from visema.web.texts import localised
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
@@ -31,13 +32,15 @@ class Watcher:
         stage: Who is watched.
         metrics: Counters.
         opus: The browser decodes Ogg Opus.
+        language: What the player's page speaks.
     """
 
-    def __init__(self, socket: WebSocket, stage: Stage, metrics: Metrics, *, opus: bool) -> None:
+    def __init__(self, socket: WebSocket, stage: Stage, metrics: Metrics, *, opus: bool, language: str = "en") -> None:
         self._socket = socket
         self._stage = stage
         self._metrics = metrics
         self._opus = opus
+        self._language = language
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._items: deque[Picture | SoundChunk | str] = deque()
@@ -89,8 +92,8 @@ class Watcher:
     # -- from anywhere --------------------------------------------------------------------------------------------
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Send a JSON message."""
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        """Send a JSON message; notes and errors in it are put into the player's language."""
+        text = json.dumps(localised(message, self._language), ensure_ascii=False, separators=(",", ":"))
         self._put(text, len(text))
 
     def close(self, code: int, detail: str, *, retry: bool = True) -> None:

@@ -12,6 +12,7 @@ import gradio as gr
 from visema.errors import InputError
 from visema.web import gallery, making, saving
 from visema.web.background import Job
+from visema.web.texts import localised
 
 if TYPE_CHECKING:
     from visema.web.house import House
@@ -95,7 +96,8 @@ def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
             return
         viewer.switch(made.avatar)
         said = viewer.text("made", name=made.avatar.name, took=f"{made.seconds:.1f}")
-        report, sheet = gallery.report(said, made.avatar.notes), gallery.sheet(made.avatar, viewer.language)
+        report = gallery.report(said, localised(made.avatar.notes, viewer.language))
+        sheet = gallery.sheet(made.avatar, viewer.language)
         yield report, sheet, gr.update(interactive=True), None, *_stage_values(house, viewer)
 
     parts.frame.input(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.speech.types import SpeechSettings
-from visema.web.texts import text
+from visema.web.texts import localised, text
 
 if TYPE_CHECKING:
     from visema.web.house import House
@@ -85,5 +85,5 @@ def links(saved: Saved, viewer: Viewer) -> str:
         for path, key in entries
     )
     said = viewer.text("saved", duration=f"{saved.duration:.1f}", took=f"{saved.seconds:.1f}")
-    remarks = "".join(f'<p class="remark">{html.escape(note)}</p>' for note in saved.notes)
+    remarks = "".join(f'<p class="remark">{html.escape(note)}</p>' for note in localised(saved.notes, viewer.language))
     return f'<p role="status">{said}</p><p class="downloads">{"".join(anchors)}</p>{remarks}'

@@ -1,8 +1,15 @@
-"""Every text of the page, in English and Russian; the browser's language chooses."""
+"""Every text of the page, in English and Russian; the browser's language chooses.
+
+Notes and errors, which come from everywhere, are English in their code and Russian in `messages.tsv`.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import resources
 from typing import Any
+
+from visema.message import Message, fill, message_of
 
 #: Languages that the page speaks; the first is what everybody else gets.
 LANGUAGES = ("en", "ru")
@@ -145,6 +152,33 @@ def text(key: str, language: str, **values: Any) -> str:
     for name, value in values.items():  # str.format would stumble over the braces left for the page
         found = found.replace("{" + name + "}", str(value))
     return found
+
+
+@lru_cache(maxsize=1)
+def _translations() -> dict[str, str]:
+    """Notes and errors of the whole program, as their code has them, in Russian."""
+    rows = resources.files("visema.web").joinpath("messages.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return dict(row.split("\t") for row in rows)
+
+
+def in_language(words: str, language: str) -> str:
+    """A note or an error in ``language``; English where it is not known in it."""
+    if language != "ru":
+        return str(words)
+    message = message_of(words)
+    template = _translations().get(message.template, message.template)
+    return fill(template, localised(message.values, language))
+
+
+def localised(told: Any, language: str) -> Any:
+    """What is told to a browser, with every `Message` in it in ``language``."""
+    if isinstance(told, Message):
+        return in_language(told, language)
+    if isinstance(told, dict):
+        return {key: localised(value, language) for key, value in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [localised(value, language) for value in told]
+    return told
 
 
 def table(language: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from visema.speech.types import Speech, SpeechSettings
 from visema.web.clock import FIRST_LEAD_S, BrowserClock
 from visema.web.idle import cacheable, data_address, idle_address, stride
 from visema.web.sound import wav_bytes
-from visema.web.texts import text
+from visema.web.texts import in_language, localised, text
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
@@ -186,7 +186,7 @@ class Viewer:
                     "label": self.text(f"state_{view.state}"),
                     "status": view.status,
                     "tone": view.tone,
-                    "notes": view.notes,
+                    "notes": localised(view.notes, self.language),
                     "sound": sound if view.sound else None,
                     "focus": focus(self.avatar),
                     "idle": {"loop": idle_address(self.avatar), "indices": cacheable(self.avatar)},
@@ -297,7 +297,7 @@ class Viewer:
             elif event.kind in ("finished", "interrupted"):
                 self._ended(event)
             elif event.kind == "failed":
-                self._show(View(status=event.detail, tone="bad"))
+                self._show(View(status=in_language(event.detail, self.language), tone="bad"))
 
     def _ready(self, event: Event, speech: Speech) -> None:
         self._clock(event.utterance)

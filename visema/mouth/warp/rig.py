@@ -33,6 +33,7 @@ from visema.visemes.articulation import LIP_MARGIN, TARGETS
 
 #: Raised whenever drawing reads other arrays, or reads them otherwise.
 VERSION = 1
+_HINT = "Prepare the avatar again."
 #: At most so many frames are looked at for shape, and for the line where lips touch.
 MOST_FRAMES, MOST_CONTACT_FRAMES = 60, 12
 #: Teeth are looked for in mouths more open than this, U, in about so many frames.
@@ -182,12 +183,14 @@ def unpack(rig: Rig) -> FaceRig:
     Raises:
         AvatarError: They are of another version, or not such arrays.
     """
-    hint = "Prepare the avatar again."
     try:
         version = int(rig["version"])
         if version != VERSION:
             raise AvatarError(
-                f"The avatar's mouth is of version {version}; this program draws version {VERSION}.", hint
+                "The avatar's mouth is of version {version}; this program draws version {current}.",
+                _HINT,
+                version=version,
+                current=VERSION,
             )
         closed = bool(rig["closed"])
         jaw_gain, usual, density, longer, blur = (float(v) for v in np.asarray(rig["scalars"], np.float32))
@@ -204,7 +207,7 @@ def unpack(rig: Rig) -> FaceRig:
         rotations = np.asarray(rig["rotations"], np.float64).reshape(-1, 3, 3)
         rim = np.asarray(rig["rim"], np.float32).reshape(3)
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as e:
-        raise AvatarError(f"The avatar's mouth is damaged ({e}).", hint) from e
+        raise AvatarError("The avatar's mouth is damaged ({reason}).", _HINT, reason=e) from e
     return FaceRig(
         lips=lips,
         rotations=rotations,
