@@ -133,6 +133,7 @@ def test_other_languages_without_transcript_say_so() -> None:
 def test_without_the_recogniser_the_mouth_follows_the_energy(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = spoken()
     monkeypatch.setitem(__import__("sys").modules, "pocketsphinx", None)
+    monkeypatch.setattr("visema.hearing.sphinx._idle", [])
     heard = hear(truth.samples, truth.rate, TEXT)
     assert any("not installed" in note for note in heard.notes)
     assert heard.alphabet == "ipa" and heard.phones[-1].end <= heard.duration

@@ -67,7 +67,7 @@ def hear(
         )
     sound = condition(samples, rate)
     try:
-        recogniser = Recogniser()
+        recogniser = Recogniser.borrow()
     except ImportError:
         notes.append(
             Message(
@@ -76,6 +76,21 @@ def hear(
             )
         )
         return _by_energy(samples, rate, sound, transcript, notes)
+    heard = _heard(recogniser, samples, rate, sound, transcript, language, progress, notes)
+    recogniser.give_back()
+    return heard
+
+
+def _heard(
+    recogniser: Recogniser,
+    samples: Samples,
+    rate: int,
+    sound: Samples,
+    transcript: str,
+    language: str,
+    progress: Callable[[float], None] | None,
+    notes: list[str],
+) -> Speech:
     if transcript.strip():
         found = _with_transcript(recogniser, sound, transcript, language, progress, notes)
         if found is not None:
