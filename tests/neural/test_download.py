@@ -145,9 +145,8 @@ def test_no_network_says_which_file_to_put_where(hub: Hub, cache: Path, monkeypa
     with pytest.raises(FetchError, match="cannot be reached") as caught:
         get()
     assert "Fetch by hand" in caught.value.hint
-    plan = plan_download(SADTALKER, 512)
     with pytest.raises(EngineError, match="offline") as refused:
-        run_download(plan, quiet, offline=True)
+        plan_download(SADTALKER, 512, offline=True)
     assert "SadTalker_V0.0.2_512.safetensors" in refused.value.hint and "_256" not in refused.value.hint
     assert str(cache / "weights" / "sadtalker") in refused.value.hint
 
@@ -174,7 +173,7 @@ def test_a_mirror_is_accepted(hub: Hub, tmp_path: Path, kind: str) -> None:
         "file": str(here / "wav2lip.pth"),
         "address": f"{hub.address}/mirror/",
     }[kind]
-    run_download(plan_download(WAV2LIP, mirror=place), quiet, offline=kind != "address")
+    run_download(plan_download(WAV2LIP, mirror=place, offline=kind != "address"), quiet)
     assert require(WAV2LIP)["wav2lip.pth"].read_bytes() == b"mine"
 
 

@@ -11,6 +11,7 @@ import platform
 import signal
 import sys
 import tempfile
+import textwrap
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _say(what: str, hint: str) -> None:
     print(f"error: {what}", file=sys.stderr)
     if hint:
-        print(f"       {hint}", file=sys.stderr)
+        print(textwrap.indent(hint, " " * len("error: ")), file=sys.stderr)
 
 
 def _quiet_libraries(verbose: bool) -> None:
@@ -107,6 +108,7 @@ def _quiet_libraries(verbose: bool) -> None:
     quiet = {
         "PYGAME_HIDE_SUPPORT_PROMPT": "1",
         "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "GLOG_minloglevel": "0" if verbose else "2",
         "TF_CPP_MIN_LOG_LEVEL": "0" if verbose else "3",
         "OPENCV_LOG_LEVEL": "INFO" if verbose else "ERROR",

@@ -21,20 +21,21 @@ def download(options: Options) -> int:
 
     Raises:
         InputError: There is no such release or mirror, or nobody agreed.
+        EngineError: It would have to be fetched, and we are offline.
         VisemaError: It could not be fetched.
     """
     from visema.neural.download import plan_download, run_download
     from visema.neural.releases import release_of
 
     release = release_of(options.download or "")
-    plan = plan_download(release, options.size, options.weights, force=options.force)
+    plan = plan_download(release, options.size, options.weights, force=options.force, offline=options.offline)
     if not plan.files:
         print(f"The weights of {release.name} are here and unchanged: {plan.folder}")
         return 0
     print(plan.describe(), flush=True)
     if not options.yes and not agreed("Fetch them on these terms? [y/N] "):
         raise InputError("Nothing was fetched.", "Add --yes to agree without being asked.")
-    run_download(plan, _bar, offline=options.offline)
+    run_download(plan, _bar)
     print(f"The weights of {release.name} are ready: {plan.folder}")
     return 0
 

@@ -48,11 +48,14 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan_download(release: Release, size: int = 256, mirror: str = "", *, force: bool = False) -> Plan:
+def plan_download(
+    release: Release, size: int = 256, mirror: str = "", *, force: bool = False, offline: bool = False
+) -> Plan:
     """See what is missing; what is here is compared with its record.
 
     Raises:
         InputError: The mirror does not exist.
+        EngineError: Something is missing and, being offline, may not be fetched; says which file to put where.
     """
     folder = weights_home() / release.name
     if mirror and not _is_url(mirror) and not Path(mirror).expanduser().exists():
@@ -64,20 +67,21 @@ def plan_download(release: Release, size: int = 256, mirror: str = "", *, force:
         whole = path.is_file() and (known is None or known.sha256 == digest(path))
         if force or not whole:
             missing.append(file)
-    return Plan(release, folder, tuple(missing), mirror)
+    plan = Plan(release, folder, tuple(missing), mirror)
+    if missing and offline and (not mirror or _is_url(mirror)):
+        raise EngineError("Weights cannot be fetched offline.", by_hand(plan))
+    return plan
 
 
-def run_download(plan: Plan, bar: Bar, *, offline: bool = False) -> None:
+def run_download(plan: Plan, bar: Bar) -> None:
     """Fetch what is missing; each file appears under its name when it is whole and compared.
 
     Raises:
-        EngineError: The network cannot be asked; says which file to put where.
+        EngineError: The hub's client is set to stay offline; says which file to put where.
         FetchError: A file is not there, or its connection cannot be kept.
         WeightsError: What came is not what was published, or not what was recorded.
         OutputError: The disk is full or cannot be written.
     """
-    if offline and (not plan.mirror or _is_url(plan.mirror)):
-        raise EngineError("Weights cannot be fetched offline.", by_hand(plan))
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -89,10 +93,10 @@ def run_download(plan: Plan, bar: Bar, *, offline: bool = False) -> None:
 
 
 def by_hand(plan: Plan) -> str:
-    """Which file to put where."""
+    """Which file to put where, a line for each."""
     revision = _commit(plan)
-    puts = [f"{plan.release.address(file, revision)} as {plan.folder / file.path}" for file in plan.files]
-    return f"Fetch by hand, on any machine: {'; '.join(puts)}."
+    puts = [f"{plan.release.address(file, revision)}\n  as {plan.folder / file.path}" for file in plan.files]
+    return "\n".join(["Fetch by hand, on any machine, and put here:", *puts])
 
 
 def _bring(plan: Plan, file: WeightFile, told: Told) -> None:
