@@ -234,7 +234,7 @@ def test_a_really_full_disk(clip: Path, photo: Path, tmp_path: Path, monkeypatch
         with pytest.raises(OutputError, match="cannot be written"):
             prepare_avatar(photo)
     finally:
-        subprocess.run(["umount", str(disk)], check=False)
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
 
 def test_no_place_for_a_cache(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, site: Site) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a browser of its own; afterwards, nothing may have gone outside or failed in its script."""
+    """Opens the plain view in a browser of its own; afterwards, nothing may have gone outside or failed."""
     contexts: list[Any] = []
     outside: list[str] = []
     errors: list[str] = []
@@ -140,7 +140,7 @@ def visit(browser: Any, site: Site) -> Iterator[Callable[..., Any]]:
         page.set_default_timeout(WAIT_MS)
         page.on("request", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{site.address}/")
+        page.goto(f"{site.address}/?view=plain")
         page.wait_for_function("window.visemaStats && visemaStats.pictures > 3")
         page.wait_for_function("document.querySelector('#text textarea').value")
         return page

@@ -68,7 +68,7 @@ def sound(page: Any) -> dict[str, Any]:
 
 def test_it_idles_and_the_picture_changes(visit: Callable[..., Any], site: Site) -> None:
     page = visit()
-    assert page.url == f"{site.address}/ui/"
+    assert page.url == f"{site.address}/ui/?view=plain"
     label(page, "Listening…")
     page.evaluate(WATCH, [[0, 0, 1, 1], [0, 0, 1, 1]])
     page.wait_for_function("window.seen.length > 30")
