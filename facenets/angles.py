@@ -21,7 +21,7 @@ def axis_rotations(pitch: Tensor, yaw: Tensor, roll: Tensor) -> tuple[Tensor, Te
     one, zero = torch.ones_like(pitch), torch.zeros_like(pitch)
 
     def matrix(*rows: Tensor) -> Tensor:
-        return torch.stack(rows, dim=1).unflatten(1, (3, 3))
+        return torch.unflatten(torch.stack(rows, dim=1), 1, (3, 3))
 
     cx, sx = pitch.cos(), pitch.sin()
     cy, sy = yaw.cos(), yaw.sin()

@@ -59,9 +59,9 @@ def _spectral(network: str, stem: str, shape: tuple[int, ...], seed: int) -> dic
 def _weight(rule: str, draw: np.random.RandomState, shape: tuple[int, ...], gain: float, shift: float) -> Array:
     """One tensor that depends on nothing but its own entry."""
     if rule == "weight":
-        return draw.standard_normal(shape) * (gain / np.sqrt(np.prod(shape[1:])))
+        return draw.standard_normal(shape) * float(gain / np.sqrt(np.prod(shape[1:])))
     if rule == "weight_t":
-        return draw.standard_normal(shape) * (gain / np.sqrt(shape[0] * np.prod(shape[2:])))
+        return draw.standard_normal(shape) * float(gain / np.sqrt(shape[0] * np.prod(shape[2:])))
     if rule == "param":
         return draw.standard_normal(shape) * gain + shift
     if rule == "norm_weight":
@@ -124,7 +124,8 @@ def _image_u8(draw: np.random.RandomState, spec: Mapping[str, Any]) -> Array:
     low = draw.standard_normal((height // 16 + 1, width // 16 + 1, 3))
     blocks = np.repeat(np.repeat(low, 16, axis=0), 16, axis=1)[:height, :width]
     picture = np.clip(0.5 + 0.2 * blocks + 0.05 * draw.standard_normal((height, width, 3)), 0.0, 1.0)
-    return np.floor(picture * 255.0 + 0.5).astype(np.uint8)
+    levels: Array = np.floor(picture * 255.0 + 0.5).astype(np.uint8)
+    return levels
 
 
 def _wave(draw: np.random.RandomState, spec: Mapping[str, Any]) -> Array:
@@ -139,13 +140,15 @@ def _wave(draw: np.random.RandomState, spec: Mapping[str, Any]) -> Array:
         tones = tones + level[i] * np.sin(2 * np.pi * hertz[i] * t + phase[i])
     wave = tones / 6.0 * (0.55 + 0.45 * np.sin(2 * np.pi * 3.0 * t)) + 0.01 * draw.standard_normal(count)
     wave[count // 2 : count // 2 + 1600] = 0.0
-    return wave.astype(np.float32)
+    sound: Array = wave.astype(np.float32)
+    return sound
 
 
 def _points(draw: np.random.RandomState, spec: Mapping[str, Any]) -> Array:
     base = np.asarray(spec["base"], np.float64)
     points = base * spec.get("scale", 1.0) + spec.get("shift", 0.0) + spec["jitter"] * draw.standard_normal(base.shape)
-    return points.astype(spec.get("dtype", "float64"))
+    placed: Array = points.astype(spec.get("dtype", "float64"))
+    return placed
 
 
 def _normal(draw: np.random.RandomState, spec: Mapping[str, Any]) -> Array:

@@ -95,4 +95,5 @@ def melspectrogram(wave: NDArray[np.float32], padding: Padding) -> NDArray[np.fl
     mel = mel_basis() @ magnitudes(preemphasis(wave), padding)
     decibels = 20.0 * np.log10(np.maximum(FLOOR, mel)) - REFERENCE_DB
     scaled = 2 * MAX_ABS * (decibels - MIN_DB) / -MIN_DB - MAX_ABS
-    return np.clip(scaled, -MAX_ABS, MAX_ABS).astype(np.float32)
+    levels: NDArray[np.float32] = np.clip(scaled, -MAX_ABS, MAX_ABS).astype(np.float32)
+    return levels

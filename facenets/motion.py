@@ -155,7 +155,7 @@ def sample_each(volume: Tensor, motions: Tensor) -> Tensor:
     """The volume (n, c, d, h, w) under each of k motions (n, k, d, h, w, 3): (n, k, c, d, h, w)."""
     count = motions.shape[1]
     repeated = volume.repeat_interleave(count, dim=0)
-    return warp(repeated, motions.flatten(0, 1)).unflatten(0, (-1, count))
+    return torch.unflatten(warp(repeated, motions.flatten(0, 1)), 0, (-1, count))
 
 
 def warp(volume: Tensor, deformation: Tensor) -> Tensor:

@@ -46,7 +46,8 @@ class Spade(nn.Module):
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Normalise (n, c, h, w); features (n, 256, h', w') are brought to its size by repetition."""
         hidden = self.mlp_shared(F.interpolate(features, size=x.shape[2:], mode="nearest"))
-        return F.instance_norm(x, eps=1e-5) * (1.0 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+        out: Tensor = F.instance_norm(x, eps=1e-5) * (1.0 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+        return out
 
 
 class SpadeBlock(nn.Module):
@@ -70,7 +71,8 @@ class SpadeBlock(nn.Module):
         shortcut = self.conv_s(self.norm_s(x, features)) if self.widens else x
         out = self.conv_0(F.leaky_relu(self.norm_0(x, features), LEAK))
         out = self.conv_1(F.leaky_relu(self.norm_1(out, features), LEAK))
-        return shortcut + out
+        total: Tensor = shortcut + out
+        return total
 
 
 class SpadeDecoder(nn.Module):

@@ -63,7 +63,7 @@ class DownBlock3d(nn.Module):
         full = torch.relu(self.norm(self.conv(x)))
         # As pictures, because 3-D pooling knows no 16 bits on CPUs.
         halved = F.avg_pool2d(full.flatten(1, 2), 2)
-        return halved.unflatten(1, full.shape[1:3])
+        return torch.unflatten(halved, 1, full.shape[1:3])
 
 
 class UpBlock3d(nn.Module):
@@ -94,4 +94,5 @@ class ResBlock3d(nn.Module):
         """Keep the shape (n, channels, d, h, w)."""
         out = self.conv1(torch.relu(self.norm1(x)))
         out = self.conv2(torch.relu(self.norm2(out)))
-        return x + out
+        total: Tensor = x + out
+        return total

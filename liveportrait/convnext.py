@@ -44,7 +44,8 @@ class ResponseNorm(nn.Module):
         """Keep the shape (n, h, w, c)."""
         response = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
         share = response / (response.mean(dim=-1, keepdim=True) + RESPONSE_EPS)
-        return self.gamma * (x * share) + self.beta + x
+        total: Tensor = self.gamma * (x * share) + self.beta + x
+        return total
 
 
 class Block(nn.Module):
@@ -63,7 +64,8 @@ class Block(nn.Module):
         out = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
         out = F.gelu(self.pwconv1(out), approximate=GELU_APPROXIMATION)
         out = self.pwconv2(self.grn(out))
-        return x + out.permute(0, 3, 1, 2)
+        total: Tensor = x + out.permute(0, 3, 1, 2)
+        return total
 
 
 class ConvNeXt(nn.Module):

@@ -44,7 +44,8 @@ class Square(NamedTuple):
         """Corners of the square before it is turned: left top and clockwise, (4, 2)."""
         half = self.side / 2
         offsets = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
-        return (self.center + offsets).astype(np.float32)
+        corners: Points = (self.center + offsets).astype(np.float32)
+        return corners
 
 
 def anchors(landmarks: Points) -> tuple[Points, Points]:
@@ -96,7 +97,8 @@ class Crop(NamedTuple):
 
     def points(self, landmarks: Points) -> Points:
         """Landmarks in the crop, (n, 2)."""
-        return (landmarks @ self.to_crop[:2, :2].T + self.to_crop[:2, 2]).astype(np.float32)
+        moved: Points = (landmarks @ self.to_crop[:2, :2].T + self.to_crop[:2, 2]).astype(np.float32)
+        return moved
 
     def cut(self, picture: Picture, size: int = CROP_SIZE) -> Picture:
         """The crop itself, (size, size, 3)."""

@@ -102,9 +102,9 @@ def face_of(heads: tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
     """Read the extractor's heads: pitch, yaw, roll, translation, expression, scale, canonical points."""
     pitch, yaw, roll, translation, expression, scale, canonical = heads
     return Face(
-        canonical=canonical.unflatten(1, (KEY_POINTS, 3)),
+        canonical=torch.unflatten(canonical, 1, (KEY_POINTS, 3)),
         rotation=head_rotation(degrees(pitch), degrees(yaw), degrees(roll)),
-        expression=expression.unflatten(1, (KEY_POINTS, 3)),
+        expression=torch.unflatten(expression, 1, (KEY_POINTS, 3)),
         translation=translation,
         scale=scale,
     )

@@ -54,7 +54,8 @@ class StitchingNet(PointNet):
         delta = self(torch.cat([source.flatten(1), driving.flatten(1)], dim=1))
         shape = delta[:, : 3 * KEY_POINTS].unflatten(1, (KEY_POINTS, 3))
         shift = nn.functional.pad(delta[:, 3 * KEY_POINTS :], (0, 1))
-        return driving + shape + shift[:, None]
+        total: Tensor = driving + shape + shift[:, None]
+        return total
 
 
 class LipNet(PointNet):
@@ -81,7 +82,7 @@ class EyeNet(PointNet):
 
 def _delta(network: PointNet, source: Tensor, ratios: Tensor) -> Tensor:
     out: Tensor = network(torch.cat([source.flatten(1), ratios], dim=1))
-    return out.unflatten(1, (KEY_POINTS, 3))
+    return torch.unflatten(out, 1, (KEY_POINTS, 3))
 
 
 def _ratio(landmarks: NDArray[np.float32], pairs: tuple[tuple[int, int], tuple[int, int]]) -> NDArray[np.float32]:

@@ -164,7 +164,7 @@ class Renderer:
         angles = {axis: degrees.reshape(-1) for axis, degrees in (overrides or {}).items()}
         canonical = self.canonical.expand(batch, -1, -1).repeat_interleave(frames, dim=0)
         posed = pose_key_points(canonical, self.mapping(windows.flatten(0, 1)), **angles)
-        return posed.points.unflatten(0, (batch, frames))
+        return torch.unflatten(posed.points, 0, (batch, frames))
 
     @torch.inference_mode()
     def draw(self, driving: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ class Renderer:
         """
         target = torch.from_numpy(windows.target).to(self.volume)
         points = self.driving(target, overrides).flatten(0, 1)[: windows.frames]
-        for part in points.split(batch):
+        for part in torch.split(points, batch):
             yield from to_pictures(self.draw(part))
 
 

@@ -123,4 +123,4 @@ def pose_key_points(
     rotation = about_x @ about_y @ about_z
     vertical = translation * translation.new_tensor([0.0, 1.0, 0.0])
     rigid = canonical @ rotation.transpose(1, 2) + vertical[:, None]
-    return Posed(rigid + deformation.unflatten(1, (-1, 3)), rigid, *degrees)
+    return Posed(rigid + torch.unflatten(deformation, 1, (-1, 3)), rigid, *degrees)

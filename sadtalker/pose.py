@@ -33,7 +33,7 @@ class MelEncoder(nn.Module):
     def forward(self, mels: Tensor) -> Tensor:
         """Embed."""
         flat: Tensor = self.audio_encoder(mels.flatten(0, 1))
-        return flat.flatten(1).unflatten(0, mels.shape[:2])
+        return torch.unflatten(flat.flatten(1), 0, mels.shape[:2])
 
 
 class MotionEncoder(nn.Module):

@@ -90,7 +90,7 @@ class FaceCoefficients:
     @classmethod
     def split(cls, coefficients: Tensor) -> FaceCoefficients:
         """Take the network's output apart."""
-        identity, expression, texture, angle, light, plane, depth = coefficients.split(HEADS, dim=1)
+        identity, expression, texture, angle, light, plane, depth = torch.split(coefficients, list(HEADS), dim=1)
         return cls(identity, expression, texture, angle, light, torch.cat([plane, depth], dim=1))
 
     def row(self, alignment: Tensor) -> Tensor:

@@ -122,4 +122,5 @@ def _in_batches(values: Rows, batch: int) -> Rows:
         raise ValueError(f"a batch of {batch} is not possible")
     missing = -len(values) % batch
     padded = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
-    return padded.reshape(batch, -1, *values.shape[1:])
+    windows: NDArray[np.float32] = padded.reshape(batch, -1, *values.shape[1:])
+    return windows

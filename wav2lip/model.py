@@ -82,7 +82,7 @@ class Wav2Lip(nn.Module):
         if face.dim() == 4:
             return self.draw(mel, face)
         flat = self.draw(time_major(mel, 1), time_major(face, 2))
-        return torch.stack(flat.split(face.shape[0]), dim=2)
+        return torch.stack(torch.split(flat, face.shape[0]), dim=2)
 
 
 def time_major(x: Tensor, axis: int) -> Tensor:

@@ -163,7 +163,7 @@ def _load(path: Path, changed: int, machine: Machine) -> LipPainter:
     machine.settle(network)
     if machine.slow:
         share_cores()
-    draw = _drawing(network, machine)
+    draw = drawing(network, machine)
     draw(np.zeros((1, 1, 80, 16), np.float32), np.zeros((1, 96, 96, 3), np.uint8))  # the first run takes longest
     return LipPainter(draw, machine.slow)
 
@@ -174,7 +174,8 @@ def share_cores() -> None:
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // 2)))
 
 
-def _drawing(network: Any, machine: Machine) -> Callable[[Mel, NDArray[np.uint8]], NDArray[np.uint8]]:
+def drawing(network: Any, machine: Machine) -> Callable[[Mel, NDArray[np.uint8]], NDArray[np.uint8]]:
+    """What a `LipPainter` draws with: a settled network, pictures in and out."""
     from wav2lip.inference import face_input
 
     torch = import_torch()

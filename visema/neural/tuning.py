@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -22,13 +24,13 @@ def fold(network: nn.Module) -> None:
     network.requires_grad_(False)
     for module in network.modules():
         if isinstance(module, ConvBlock | TransposedBlock):
-            convolution, norm = module.conv_block[0], module.conv_block[1]
-            transposed = isinstance(module, TransposedBlock)
-            module.conv_block[0] = fuse_conv_bn_eval(convolution, norm, transpose=transposed)
-            module.conv_block[1] = nn.Identity()
+            layers: Any = module.conv_block
+            layers[0] = fuse_conv_bn_eval(layers[0], layers[1], transpose=isinstance(module, TransposedBlock))
+            layers[1] = nn.Identity()
         elif isinstance(module, _CONVOLUTION_THEN_NORM):
-            module.conv = fuse_conv_bn_eval(module.conv, module.norm)
-            module.norm = nn.Identity()
+            block: Any = module
+            block.conv = fuse_conv_bn_eval(block.conv, block.norm)
+            block.norm = nn.Identity()
         for name, child in list(module.named_children()):
             if isinstance(child, SpectralConv2d):
                 setattr(module, name, _divided(child))
@@ -50,7 +52,8 @@ def channels_last(network: nn.Module) -> None:
     """Lay out kernels of two dimensions as the machines' fast paths want them, in place; 3-D ones stay."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(memory_format=torch.channels_last)
+            kernel = module.weight.detach().contiguous(memory_format=torch.channels_last)
+            module.weight = nn.Parameter(kernel, requires_grad=False)
 
 
 def halve(network: nn.Module) -> None:
