@@ -13,12 +13,12 @@ from visema.paths import ROOT
 #: What is seen on the command line or by programmers only, and so in English only.
 ENGLISH_ONLY: Final = (
     "cli/", "neural/", "service/", "visemes/track.py", "speech/pronounce.py", "stage/framing.py", "stage/playback.py",
-    "stage/film.py", "portrait/expression.py", "face/alignment.py", "mouth/sadtalker.py", "live/requests.py",
+    "pipeline/", "face/alignment.py", "mouth/sadtalker.py", "live/requests.py",
     "web/server.py", "web/live_", "web/film_",
 )  # fmt: skip
 ERRORS: Final = frozenset(
     {"VisemaError", "InputError", "MediaError", "FaceError", "VoiceError", "AvatarError", "EngineError", "OutputError"}
-    | {"Unreachable", "Full"}
+    | {"Unreachable", "Full", "Cancelled"}
 )
 
 

@@ -66,11 +66,17 @@ class Expression:
     def __post_init__(self) -> None:
         if self.name not in EXPRESSIONS:
             raise InputError(
-                f"'{self.name}' is not an expression.",
-                f"Choose {', '.join(EXPRESSIONS)}; a degree may follow, as in smile:0.5.",
+                "'{name}' is not an expression.",
+                "Choose {choices}; a degree may follow, as in smile:0.5.",
+                name=self.name,
+                choices=", ".join(EXPRESSIONS),
             )
         if not 0 <= self.degree <= 1:
-            raise InputError(f"An expression of degree {self.degree:g} cannot be made.", "Give a degree from 0 to 1.")
+            raise InputError(
+                "An expression of degree {degree} cannot be made.",
+                "Give a degree from 0 to 1.",
+                degree=f"{self.degree:g}",
+            )
 
 
 def parse_expression(text: str) -> Expression:
@@ -81,7 +87,7 @@ def parse_expression(text: str) -> Expression:
     """
     found = re.fullmatch(r"\s*(\w+)\s*(?:[:=\s]\s*(\d*\.?\d+)\s*(%?))?\s*", text)
     if not found:
-        raise InputError(f"'{text}' is not an expression.", "Write it like smile, smile:0.5 or serious:30%.")
+        raise InputError("'{name}' is not an expression.", "Write it like smile, smile:0.5 or serious:30%.", name=text)
     degree = float(found[2]) if found[2] else 1.0
     return Expression(found[1].lower(), degree / 100 if found[3] else degree)
 

@@ -20,6 +20,7 @@ import numpy as np
 from visema.errors import Cancelled, FaceError, InputError
 from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
+from visema.message import Message
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, mouth_engine
 from visema.portrait.expression import Expression, wear
 from visema.portrait.living import bring_to_life
@@ -96,11 +97,18 @@ class FilmOptions:
             EngineError: The engine is not known.
         """
         if self.style not in STYLES:
-            raise InputError(f"'{self.style}' is not a style.", f"Choose {', '.join(STYLES)}.")
+            choices = ", ".join(STYLES)
+            raise InputError("'{style}' is not a style.", "Choose {choices}.", style=self.style, choices=choices)
         if not MIN_FPS <= self.fps <= MAX_FPS:
-            raise InputError(f"{self.fps:g} frames a second cannot be made.", f"Choose {MIN_FPS:g} to {MAX_FPS:g}.")
+            raise InputError(
+                "{fps} frames a second cannot be made.",
+                "Choose {least} to {most}.",
+                fps=f"{self.fps:g}",
+                least=f"{MIN_FPS:g}",
+                most=f"{MAX_FPS:g}",
+            )
         if self.face < 1:
-            raise InputError(f"There is no face {self.face}.", "Faces are counted from 1, the largest.")
+            raise InputError("There is no face {face}.", "Faces are counted from 1, the largest.", face=self.face)
         check_shape(self.resolution, self.crop)
         mouth_engine(self.engine)
 
@@ -235,11 +243,15 @@ def choose_face(image: Image, number: int = 1) -> tuple[FloatArray, int]:
 
     faces, seen = find_faces(image)
     if not faces:
-        raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
-    if number > len(faces):
-        told = "one face is" if len(faces) == 1 else f"{len(faces)} faces are"
         raise FaceError(
-            f"There is no face {number}: {told} large enough.", f"Choose 1 to {len(faces)}; 1 is the largest."
+            "No face was found.", "Use a photo that shows one whole human face from the front, upright and well lit."
+        )
+    if number > len(faces):
+        raise FaceError(
+            "There is no face {number}; {count} can be used.",
+            "Choose 1 to {count}; 1 is the largest.",
+            number=number,
+            count=len(faces),
         )
     chosen = faces[number - 1]
     pose = fit_poses(chosen[None])
@@ -276,8 +288,8 @@ def _engine(options: FilmOptions) -> tuple[type[MouthEngine], tuple[str, ...]]:
             kind.ready(options.size)
         except WeightsError as e:
             log.warning("%s", e)
-            note = f"The weights of the engine '{options.engine}' cannot be used, so the embedded one draws the mouth."
-            return mouth_engine(EMBEDDED), (note,)
+            told = "The weights of the engine '{engine}' cannot be used, so the embedded one draws the mouth."
+            return mouth_engine(EMBEDDED), (Message(told, engine=options.engine),)
     return kind, ()
 
 
