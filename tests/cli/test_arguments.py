@@ -101,3 +101,14 @@ def test_help_loads_nothing_heavy_and_shows_examples() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     assert "examples:" in done.stdout and all(name in done.stdout for name in TABLE)
+
+
+def test_manners_reach_as_far_as_the_voices_do() -> None:
+    from visema.cli import arguments
+    from visema.speech import speak
+
+    assert (arguments.RATE_RANGE, arguments.PITCH_RANGE, arguments.VOLUME_RANGE) == (
+        speak.RATES,
+        speak.PITCHES,
+        speak.VOLUMES,
+    )

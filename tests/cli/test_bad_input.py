@@ -94,6 +94,7 @@ TABLE = [
     (("--ui", *SAVE), "--ui"),
     (("--headless", "--port", "7000"), "--ui"),
     (("--list-voices", "xx"), "xx"),
+    (("--save", "."), "is a folder"),
     (("--list-voices", "fil"), "of this machine"),
 ]
 

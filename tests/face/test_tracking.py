@@ -176,6 +176,19 @@ def test_a_small_face_in_a_large_picture_is_found() -> None:
         assert tracker.finish().found.all()
 
 
+def test_a_face_too_small_for_the_first_look_is_counted_too() -> None:
+    picture = on_grey(presenter(340), (1280, 720), (800, 200))
+    picture[60:240, 60:240] = presenter(180)
+    rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    with MediaPipeLandmarker() as mesh:
+        assert len(mesh.find_rgb(rgb)) == 1
+    with FaceTracker() as tracker:
+        tracker.add(rgb)
+        assert tracker.finish().faces == 2
+    faces, seen = find_faces(picture)
+    assert len(faces) == 1 and seen == 2
+
+
 def test_two_meshes_on_one_face_count_once() -> None:
     a, b = posed(at=(300, 300)), posed(95, at=(310, 305))
     assert len(distinct([a, b])) == 1

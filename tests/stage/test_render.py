@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.stage.conftest import FPS, FRAMES, MAMA, SIZE, TinyAvatar, opening, speech_of, stamped_index
 from visema.errors import InputError, OutputError
+from visema.speech.sound import Sound
+from visema.speech.types import Span, Speech
 from visema.stage.render import check_output, frame_count, pose_at, render_file, with_tail
 from visema.visemes.articulation import TARGETS, ArticulationCurve
 from visema.visemes.plan import plan
@@ -223,3 +225,27 @@ def test_crop_and_resolution_reach_the_file(tiny: TinyAvatar, tmp_path: Path) ->
     pictures = lumas(tmp_path / "a.mp4")
     assert pictures[0].shape == (64, 64)
     assert shutil.disk_usage(tmp_path).free > 0 and SIZE[0] > 64
+
+
+def _plan_of_a_long_speech(seconds: int, answer: "multiprocessing.Queue[tuple[int, int]]") -> None:
+    """Peak memory, and the sound's size, of planning a speech that lies on disk."""
+    rate, sound = 22050, Sound()
+    rng = np.random.default_rng(0)
+    for _ in range(seconds // 10):
+        sound.add(rng.normal(0, 0.1, 10 * rate).astype(np.float32))
+    speech = Speech(sound.finish(), rate, phones=(Span(0.1, seconds - 0.1, "ɑ"),))
+    before = _high_water_kb()
+    plan(speech, FPS)
+    answer.put((_high_water_kb() - before, speech.samples.nbytes // 1024))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_planning_gives_back_the_sound_that_it_has_read() -> None:
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    child = context.Process(target=_plan_of_a_long_speech, args=(600, answer))
+    child.start()
+    grown, size = answer.get(timeout=120)
+    child.join()
+    assert size > 50_000, "or it would not lie on disk"
+    assert grown < size / 3

@@ -52,6 +52,9 @@ def test_guessed_words_are_called_guesses(tmp_path: Path, caplog: pytest.LogCapt
     guessed = replace(spoken(), guessed=True)
     write_captions(guessed, tmp_path / "a.srt")
     assert [r.levelno for r in caplog.records] == [logging.WARNING] and "recognised" in caplog.text
+    caplog.clear()
+    write_captions(replace(spoken(), words=(), text="", recorded=True), tmp_path / "none.vtt")
+    assert "empty" in caplog.text
     text = to_vtt(guessed)
     assert text.startswith("WEBVTT\n\nNOTE The words") and times(text) == times(to_vtt(spoken()))
 

@@ -16,7 +16,7 @@ DEFAULT_TEXT = "Hello, this is your avatar speaking."
 DEFAULT_VOICE = "en-US-JennyNeural"
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 #: Neither engines nor listeners follow further than this.
-RATE_RANGE, PITCH_RANGE, VOLUME_RANGE = (0.25, 4.0), (-24.0, 24.0), (0.0, 4.0)
+RATE_RANGE, PITCH_RANGE, VOLUME_RANGE = (0.5, 2.5), (-6.0, 6.0), (0.0, 4.0)
 WORDS = {"slow": 0.75, "normal": 1.0, "fast": 1.3, "quiet": 0.5, "loud": 1.5}
 
 EXAMPLES = """examples:

@@ -30,6 +30,8 @@ MISS_BEGINS, MISS_FULL = 0.004, 0.010
 TALKING_STD = 0.03
 #: Where a face is too small for the detector in the whole picture, one frame in so many is searched harder.
 HARD_SEARCH_EVERY = 25
+#: A face narrower than this share of the picture leaves room for others.
+ROOM_FOR_OTHERS = 0.25
 #: Middle of the inner lips.
 UPPER_LIP, LOWER_LIP = 13, 14
 #: How the loop goes on at its ends: from the last frame to the first, or back the way it came.
@@ -123,6 +125,8 @@ class FaceTracker:
         """The first frame with a face: are there more? Then follow them all and keep to the largest."""
         with MediaPipeLandmarker() as searching:
             faces = distinct(_found_in(searching, rgb, self._window))
+        if self._window is None and _leaves_room(faces, rgb):
+            self._small = _small_face_window(rgb)[1]
         self._faces = max(1, len(faces), self._small)
         if len(faces) > 1:
             self._several = True
@@ -170,7 +174,7 @@ def track_face(frames: Iterable[Image], fps: float = 25.0, ends: Ends = "wrap") 
 def find_faces(image: Image) -> tuple[list[FloatArray], int]:
     """The faces of a picture (BGR), (478, 3) each, the largest first, and how many were seen.
 
-    Small ones are looked for only where there is no larger, and measured only near the largest of them.
+    Small ones are looked for only where no large one fills the picture, and measured only where there is no larger.
     """
     if image.size == 0:  # a picture one pixel wide, cropped to an even width
         return [], 0
@@ -178,9 +182,9 @@ def find_faces(image: Image) -> tuple[list[FloatArray], int]:
     seen = 0
     with MediaPipeLandmarker() as mesh:
         faces = mesh.find_rgb(rgb)
-        if not faces:
+        if not faces or _leaves_room(faces, rgb):
             window, seen = _small_face_window(rgb)
-            faces = _found_in(mesh, rgb, window) if window else []
+            faces = faces or (_found_in(mesh, rgb, window) if window else [])
     faces = distinct(faces)
     return faces, max(len(faces), seen) if faces else 0
 
@@ -288,6 +292,12 @@ def _bridged(known: FloatArray, found: NDArray[np.bool_]) -> FloatArray:
     span = np.maximum(at[after] - at[before], 1)
     part = (np.clip(frames - at[before], 0, None) / span * (at[after] > at[before])).astype(np.float32)
     return np.asarray(known[before] + part[:, None, None] * (known[after] - known[before]), np.float32)
+
+
+def _leaves_room(faces: list[FloatArray], rgb: Image) -> bool:
+    """Whether the faces are so small that there may be others, which only the finer detector sees."""
+    widest = max((float(np.ptp(face[:, 0])) for face in faces), default=0.0)
+    return widest < ROOM_FOR_OTHERS * rgb.shape[1]
 
 
 def _found_in(mesh: MediaPipeLandmarker, rgb: Image, window: Box | None) -> list[FloatArray]:

@@ -138,17 +138,11 @@ def media_errors(path: Path, what: str) -> Iterator[None]:
         # A photo that does not begin as one is tried as a video; its name says what was meant.
         meant = "picture" if what == "video" and path.suffix.lower() in _PICTURES else what
         raise MediaError(
-            "{name} is not a {meant} that can be read, or it is damaged ({reason}).",
+            "{name} is not a {meant} that can be read, or it is damaged.",
             _UNREADABLE[meant],
             name=path.name,
             meant=meant,
-            reason=_reason(e),
         ) from e
-
-
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "strerror", "") or error or type(error).__name__)
-    return text[:1].lower() + text[1:120]
 
 
 def rational_fps(fps: float) -> Fraction:

@@ -86,7 +86,7 @@ def check_output(path: Path) -> None:
     Raises:
         OutputError: The folder is missing or read-only, or the name is no mp4.
     """
-    if path.suffix.lower() != ".mp4":
+    if path.suffix.lower() != ".mp4" and not path.is_dir():
         raise OutputError("'{name}' is not the name of an mp4.", "End the name with .mp4.", name=path.name)
     check_folder(path)
 

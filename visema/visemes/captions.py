@@ -21,6 +21,7 @@ GUESSED: Final = Message(
     "The words of the captions are what was recognised in the recording, not always what was said; "
     "a transcript makes them right."
 )
+EMPTY: Final = Message("No words of the recording are known, so the captions are empty; a transcript fills them.")
 #: Characters a line, lines a caption and seconds on screen that read well on television and on the web.
 LINE: Final = 42
 LINES: Final = 2
@@ -51,6 +52,8 @@ def write_captions(speech: Speech, path: Path) -> None:
         temporary.write_text(text, "utf-8", newline="\n")
     if speech.guessed:
         _log.warning("%s", GUESSED)
+    elif not _words(speech):
+        _log.warning("%s", EMPTY)
 
 
 def to_srt(speech: Speech) -> str:
