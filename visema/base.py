@@ -104,7 +104,7 @@ class FrameSamples(Mapping[int, Image]):
 
 
 @contextmanager
-def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterator[Base]:
+def video_base(path: Path, loop: Path, frame: str, progress: Progress, face: int = 1) -> Iterator[Base]:
     """Decode, track and write the loop of a video; the loop file is complete when the block ends.
 
     A video of one frame becomes a photo's base.
@@ -114,6 +114,7 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
         loop: Where the loop video goes.
         frame: Reference frame: an index, "-1" for the middle or "auto" for the best.
         progress: Told after every frame.
+        face: Which face, where there are several; 1 is the largest.
 
     Raises:
         MediaError: The video cannot be used.
@@ -124,7 +125,7 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
         # The models load while the child starts.
         from visema.face.tracking import FaceTracker
 
-        with FaceTracker() as tracker:
+        with FaceTracker(face) as tracker:
             child.open()
             wanted = child.expected // 2 if frame == "-1" else -1 if frame == "auto" else int(frame)
             samples = FrameSamples(child.expected, wanted)
@@ -138,7 +139,7 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
         if count == 1:
             child.finish()
             loop.unlink(missing_ok=True)
-            with _still_base(samples[0], loop, frame, progress) as base:
+            with _still_base(samples[0], loop, frame, progress, face=face) as base:
                 yield base
             return
         yield _tracked(child, tracking, samples, frame)
@@ -147,7 +148,7 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress) -> Iterat
 
 @contextmanager
 def photo_base(
-    path: Path, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None
+    path: Path, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None, face: int = 1
 ) -> Iterator[Base]:
     """Make the loop of a photo, by ``maker`` where one is given; the loop file is complete when the block ends.
 
@@ -162,7 +163,7 @@ def photo_base(
 
         load_model()
         image = photo_of(child)
-    with _still_base(image, loop, frame, progress, maker) as base:
+    with _still_base(image, loop, frame, progress, maker, face) as base:
         yield base
 
 
@@ -212,12 +213,12 @@ def _tracked(child: VideoChild, tracking: Tracking, samples: FrameSamples, frame
 
 @contextmanager
 def _still_base(
-    image: Image, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None
+    image: Image, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None, face: int = 1
 ) -> Iterator[Base]:
     """The base of one picture, whose loop is made by moving it."""
     from visema.face.diagnose import refuse_unusable
     from visema.face.pose import fit_poses
-    from visema.face.tracking import find_faces
+    from visema.face.tracking import find_faces, pick_face
     from visema.portrait.loop import make_loop
 
     image = limit_size(image, LARGEST_PHOTO)
@@ -226,15 +227,16 @@ def _still_base(
         raise FaceError(
             "No face was found.", "Use a photo that shows one whole human face from the front, upright and well lit."
         )
-    pose = fit_poses(faces[0][None])
+    mine = pick_face(faces, face)
+    pose = fit_poses(mine[None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
     longest = np.clip(max(image.shape) * PLENTY_U / float(pose.scale[0]), LONGEST_PHOTO, LARGEST_PHOTO)
     rate, side = float(PHOTO_FPS), round(float(longest))
     made: Loop
     if maker is None:
-        made = make_loop(image, faces[0], fps=rate, max_side=side)
+        made = make_loop(image, mine, fps=rate, max_side=side)
     else:
-        made = maker.make_loop(image, faces[0], fps=rate, max_side=side, progress=progress)
+        made = maker.make_loop(image, mine, fps=rate, max_side=side, progress=progress)
     count = len(made)
     reference = int(frame) if frame.isdecimal() else 0
     if reference >= count:

@@ -46,6 +46,7 @@ def prepare_avatar(
     size: int = 256,
     name: str = "",
     force: bool = False,
+    face: int = 1,
     progress: Progress | None = None,
 ) -> Avatar:
     """The avatar of a video or photo, made now or found in the cache.
@@ -57,6 +58,7 @@ def prepare_avatar(
         size: Picture size of neural engines; the embedded one draws at the video's own.
         name: What people call it; the file's name if empty.
         force: Make it anew even if it is there.
+        face: Which face, where there are several; 1 is the largest.
         progress: Called with frames done and frames in all.
 
     Raises:
@@ -72,7 +74,7 @@ def prepare_avatar(
     kind = mouth_engine(chosen)
     check_file(source, "video or photo")
     digest = _digest(source)
-    avatar_id = make_id(source.name, digest, chosen, frame, size)
+    avatar_id = make_id(source.name, digest, chosen, frame, size, face)
     cache = cache_dir()
     folder = cache / avatar_id
     if not force and (found := _cached(folder, name, log.debug)):
@@ -83,7 +85,7 @@ def prepare_avatar(
         except WeightsError as e:
             log.error("%s", e)
             return _embedded_instead(
-                prepare_avatar(source, frame=frame, name=name, force=force, progress=progress), chosen
+                prepare_avatar(source, frame=frame, name=name, force=force, face=face, progress=progress), chosen
             )
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -94,15 +96,18 @@ def prepare_avatar(
             return found
         _sweep(folder)
         with atomic_folder(folder) as temporary:
-            _make(source, digest, avatar_id, clean_name(name), chosen, frame, size, temporary, progress or _silent)
+            _make(
+                source, digest, avatar_id, clean_name(name), chosen, frame, size, temporary, progress or _silent, face
+            )
         return Avatar.load(folder)
 
 
-def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int) -> str:
+def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int, face: int = 1) -> str:
     """The id of an avatar: its file's name and 8 digits for its content and settings."""
     plain = unicodedata.normalize("NFKD", Path(file_name).stem).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG].strip("-") or "avatar"
     settings = f"{sha256} {engine} {frame}" + ("" if engine == EMBEDDED else f" {size}")
+    settings += f" face {face}" if face != 1 else ""
     return f"{slug}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 
@@ -129,6 +134,7 @@ def _make(
     size: int,
     folder: Path,
     progress: Progress,
+    face: int,
 ) -> None:
     """Make the avatar's files in ``folder``."""
     from visema.face.diagnose import diagnose
@@ -136,7 +142,7 @@ def _make(
     from visema.mouth.sheet import contact_sheet
 
     mouth = mouth_engine(engine)
-    with _base(source, folder / LOOP, frame, progress, mouth) as base, PngWriter() as pngs:
+    with _base(source, folder / LOOP, frame, progress, mouth, face) as base, PngWriter() as pngs:
         picture = base.frames[base.reference]
         pngs.add(folder / REFERENCE, picture)
         pngs.add(folder / THUMBNAIL, thumbnail(picture))
@@ -170,12 +176,12 @@ def _make(
 
 
 def _base(
-    source: Path, loop: Path, frame: str, progress: Progress, mouth: type[MouthEngine]
+    source: Path, loop: Path, frame: str, progress: Progress, mouth: type[MouthEngine], face: int
 ) -> AbstractContextManager[Base]:
     """A photo's or a video's base, by what the file's first bytes say."""
     if looks_like_picture(source):
-        return photo_base(source, loop, frame, progress, mouth if isinstance(mouth, MakesLoops) else None)
-    return video_base(source, loop, frame, progress)
+        return photo_base(source, loop, frame, progress, mouth if isinstance(mouth, MakesLoops) else None, face)
+    return video_base(source, loop, frame, progress, face)
 
 
 def _embedded_instead(avatar: Avatar, engine: str) -> Avatar:

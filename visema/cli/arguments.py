@@ -24,6 +24,8 @@ EXAMPLES = """examples:
   video.py --ui                                  the page, in your browser
   video.py --video me.jpg --text @speech.txt --save me.mp4
   video.py --audio talk.wav --text "what is said in it" --save talk.mp4
+  video.py --video me.jpg --audio talk.wav --style lively --expression smile:0.5 --save talk.mp4
+  video.py --batch jobs.csv                      a film for each row
   video.py --list-voices de                      voices that speak German
   video.py --check                               what works on this machine
 """
@@ -43,6 +45,9 @@ class Options:
     frame: str
     size: int
     engine: str
+    face: int
+    style: str | None
+    expression: str | None
     fps: float | None
     resolution: str | None
     crop: str | None
@@ -51,6 +56,8 @@ class Options:
     volume: float
     pronounce: Path | None
     offline: bool
+    batch: Path | None
+    workers: int
     setup: bool
     force: bool
     ui: bool
@@ -144,8 +151,23 @@ def make_parser() -> argparse.ArgumentParser:
         choices=(256, 512),
         help="picture size of neural engines; warp works at the video's own (default: 256)",
     )
+    add(
+        "--face",
+        metavar="N",
+        default=1,
+        type=_face,
+        help="which face, where the picture shows several; 1 is the largest (default: 1)",
+    )
     add("--setup", action="store_true", help="prepare the avatar and stop")
     add("--force", action="store_true", help="prepare the avatar anew, even if it is ready")
+
+    add = parser.add_argument_group("photos (films of one)").add_argument
+    add("--style", choices=("calm", "lively", "still"), help="how the head moves with the speech (default: calm)")
+    add(
+        "--expression",
+        metavar="LOOK",
+        help="neutral, smile or serious, also by degrees: smile:0.5 (default: neutral, as in the photo)",
+    )
 
     add = parser.add_argument_group("words").add_argument
     add(
@@ -200,6 +222,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--label", action="store_true", help="write the viseme's name and the time on the picture")
     add("--timeline", metavar="FILE.json", type=Path, help="write the timed visemes")
     add("--captions", metavar="FILE", type=Path, help="write captions, .srt or .vtt, timed by words")
+    add(
+        "--batch",
+        metavar="FILE.csv",
+        type=Path,
+        help="make a film for each row: columns face, text or audio, voice, output; finished rows are skipped",
+    )
+    add("--workers", metavar="N", default=0, type=_workers, help="films at a time with --batch (default: the cores)")
     add("--no-play", dest="play", action="store_false", help="no local sound")
 
     add = parser.add_argument_group("page").add_argument
@@ -323,6 +352,18 @@ def _port(text: str) -> int:
 def _seats(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seats; it must be 1 to 1000")
+    return int(text)
+
+
+def _face(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 20:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a face; it must be 1 to 20")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of films at a time; it must be 1 to 64")
     return int(text)
 
 

@@ -42,6 +42,12 @@ def run(options: Options) -> int:
         from visema.cli.weights import use_weights
 
         use_weights(options.weights)
+    if options.batch:
+        from visema.cli.batch import run_batch
+
+        return run_batch(options)
+    if (options.style or options.expression) and (options.ui or options.setup):
+        raise InputError("--style and --expression belong to films of a photo.", "Use them with --save.")
     if options.ui:
         return open_page(options)
     if options.setup:
@@ -137,6 +143,7 @@ def prepare(options: Options) -> Avatar:
             frame=options.frame,
             size=options.size,
             force=options.force,
+            face=options.face,
             progress=progress,
         )
     for note in avatar.notes:

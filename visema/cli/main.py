@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line ``arguments``, the process's own by default, and give the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     verbose = "-v" in arguments or "--verbose" in arguments
-    _quiet_libraries(verbose)
+    quiet_libraries(verbose)
     _log_to_terminal(verbose)
     _end_tidily()
     try:
@@ -99,7 +99,7 @@ def _say(what: str, hint: str) -> None:
         print(textwrap.indent(hint, " " * len("error: ")), file=sys.stderr)
 
 
-def _quiet_libraries(verbose: bool) -> None:
+def quiet_libraries(verbose: bool) -> None:
     """Libraries greet, warn and phone home unless told otherwise before they are loaded.
 
     MediaPipe and ALSA write to the terminal past Python and past every setting. So Python keeps the terminal for

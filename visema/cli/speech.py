@@ -20,6 +20,7 @@ from visema.paths import atomic_file, cache_dir
 
 if TYPE_CHECKING:
     from visema.speech.types import Speech, SpeechSettings
+    from visema.stage.film import FilmReport
     from visema.stage.render import RenderReport
     from visema.visemes.track import VisemeTrack
 
@@ -32,8 +33,15 @@ RESULT = "out.mp4"
 def speak_and_show(options: Options) -> int:
     """Make the speech, then the film; then play it unless it was only to be saved."""
     _check_results(options)
-    find_video(options.video)  # complain about it before anything long begins
-    make_speech = _speech_maker(options)
+    source = find_video(options.video)  # complain about it before anything long begins
+    words = "" if options.text is None else read_words(options.text)
+    if _is_photo(source):
+        return _photo_film(options, source, words)
+    if options.style or options.expression:
+        raise InputError(
+            "--style and --expression belong to photos; a video keeps its own movements.", "Leave them out."
+        )
+    make_speech = _speech_maker(options, words)
     timeline = _read_timeline(options)
     avatar = prepare(options)
     speech = make_speech()
@@ -65,8 +73,66 @@ def speak_and_show(options: Options) -> int:
         print(_told(render(options.save)))
     else:
         _play_or_keep(render, sound=options.play)
+    _write_beside(options, speech, planned.track)
+    return 0
+
+
+def _is_photo(source: Path) -> bool:
+    from visema.setup import looks_like_picture
+
+    return looks_like_picture(source)
+
+
+def _photo_film(options: Options, photo: Path, words: str) -> int:
+    """The film of a photo: its head follows the speech itself, without an avatar in between."""
+    from visema.portrait.expression import Expression, parse_expression
+    from visema.portrait.speaking import DEFAULT_STYLE
+    from visema.stage.film import DEFAULT_FPS, FilmOptions, make_film
+
+    if options.frame not in ("-1", "auto"):
+        raise InputError("A photo has no frame to choose.", "Leave out --frame.")
+    _speech_maker(options, words)  # complains about what cannot be said
+    wanted = FilmOptions(
+        voice=options.voice,
+        settings=_settings(options),
+        offline=options.offline,
+        language=options.language or "en",
+        allow_silence=True,
+        style=options.style or DEFAULT_STYLE,
+        expression=parse_expression(options.expression) if options.expression else Expression(),
+        face=options.face,
+        fps=options.fps or DEFAULT_FPS,
+        resolution=options.resolution,
+        crop=options.crop,
+        engine=options.engine,
+        size=options.size,
+        timeline=_read_timeline(options),
+        label=options.label,
+    )
+    wanted.check()
+    words = DEFAULT_TEXT if options.text is None and not options.audio else words
+    made: list[FilmReport] = []
+
+    def render(path: Path) -> FilmReport:
+        with progress_bar("Making the film", "%") as bar:
+            told = (lambda stage, share: bar(round(100 * share), 100)) if bar else None
+            made.append(make_film(photo, path, audio=options.audio, text=words, options=wanted, progress=told))
+        for note in made[-1].notes:
+            log.warning("%s", note)
+        return made[-1]
+
+    if options.save:
+        print(_told(render(options.save)))
+    else:
+        _play_or_keep(render, sound=options.play)
+    _write_beside(options, made[-1].speech, made[-1].track)
+    return 0
+
+
+def _write_beside(options: Options, speech: Speech, track: VisemeTrack) -> None:
+    """The timeline and the captions, where they are wanted."""
     if options.timeline:
-        _write_text(options.timeline, planned.track.to_json() + "\n")
+        _write_text(options.timeline, track.to_json() + "\n")
     if options.captions:
         from visema.visemes.captions import write_captions
 
@@ -74,10 +140,9 @@ def speak_and_show(options: Options) -> int:
     for path in (options.timeline, options.captions):
         if path:
             print(f"Saved {path}.")
-    return 0
 
 
-def _told(report: RenderReport) -> str:
+def _told(report: RenderReport | FilmReport) -> str:
     width, height = report.size
     return (
         f"Saved {report.path}: {report.duration:.1f} s, {width}x{height} at {report.fps:g} pictures a second, "
@@ -102,9 +167,8 @@ def _check_results(options: Options) -> None:
                 )
 
 
-def _speech_maker(options: Options) -> Callable[[], Speech]:
-    """Read and check what is to be said; what is returned makes the speech of it."""
-    words = "" if options.text is None else read_words(options.text)
+def _speech_maker(options: Options, words: str) -> Callable[[], Speech]:
+    """Check what is to be said; what is returned makes the speech of it."""
     if options.audio:
         return _recording(options, options.audio, words)
     if options.text is None:
@@ -164,7 +228,7 @@ def _write_text(path: Path, text: str) -> None:
         temporary.write_text(text, "utf-8")
 
 
-def _play_or_keep(render: Callable[[Path], RenderReport], *, sound: bool) -> None:
+def _play_or_keep(render: Callable[[Path], RenderReport | FilmReport], *, sound: bool) -> None:
     """Show the film in a window; where there is no screen, keep it and say where."""
     from visema.stage.playback import has_screen, play_film
 

@@ -62,9 +62,13 @@ class FaceTracker:
 
     A face too small for the detector in the whole picture is searched for with a finer one and then followed in a
     window around it. Where several faces are seen, the one nearest to where the followed face was is taken.
+
+    Args:
+        face: Which face to follow where the first frame shows several; 1 is the largest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, face: int = 1) -> None:
+        self._number = face
         self._mesh = MediaPipeLandmarker(video=True)
         self._window: Box | None = None
         self._several = False
@@ -122,17 +126,19 @@ class FaceTracker:
         return _found_in(self._mesh, rgb, self._window)
 
     def _meet(self, rgb: Image) -> list[FloatArray]:
-        """The first frame with a face: are there more? Then follow them all and keep to the largest."""
+        """The first frame with a face: are there more? Then follow them all and keep to the one wanted."""
         with MediaPipeLandmarker() as searching:
             faces = distinct(_found_in(searching, rgb, self._window))
         if self._window is None and _leaves_room(faces, rgb):
             self._small = _small_face_window(rgb)[1]
         self._faces = max(1, len(faces), self._small)
+        if self._number > 1:
+            pick_face(faces, self._number)
         if len(faces) > 1:
             self._several = True
             self._mesh.close()
             self._mesh = MediaPipeLandmarker(video=True, faces=4)
-            self._last = faces[0]
+            self._last = faces[self._number - 1]
             return faces
         return self._look(rgb)
 
@@ -187,6 +193,22 @@ def find_faces(image: Image) -> tuple[list[FloatArray], int]:
             faces = faces or (_found_in(mesh, rgb, window) if window else [])
     faces = distinct(faces)
     return faces, max(len(faces), seen) if faces else 0
+
+
+def pick_face(faces: list[FloatArray], number: int) -> FloatArray:
+    """Face ``number`` of a picture's faces, 1 the largest.
+
+    Raises:
+        FaceError: There are not so many.
+    """
+    if not 1 <= number <= len(faces):
+        raise FaceError(
+            "There is no face {number}; {count} can be used.",
+            "Choose 1 to {count}; 1 is the largest.",
+            number=number,
+            count=len(faces),
+        )
+    return faces[number - 1]
 
 
 def mirrored(track: FaceTrack) -> FaceTrack:

@@ -239,21 +239,14 @@ def choose_face(image: Image, number: int = 1) -> tuple[FloatArray, int]:
     """
     from visema.face.diagnose import refuse_unusable
     from visema.face.pose import fit_poses
-    from visema.face.tracking import find_faces
+    from visema.face.tracking import find_faces, pick_face
 
     faces, seen = find_faces(image)
     if not faces:
         raise FaceError(
             "No face was found.", "Use a photo that shows one whole human face from the front, upright and well lit."
         )
-    if number > len(faces):
-        raise FaceError(
-            "There is no face {number}; {count} can be used.",
-            "Choose 1 to {count}; 1 is the largest.",
-            number=number,
-            count=len(faces),
-        )
-    chosen = faces[number - 1]
+    chosen = pick_face(faces, number)
     pose = fit_poses(chosen[None])
     refuse_unusable(float(pose.scale[0]), float(pose.residual[0]), "photo")
     return chosen, max(seen, len(faces))
@@ -367,7 +360,9 @@ def _by_avatar(
     def told(stage: str) -> Callable[[int, int], None]:
         return lambda done, total: watch.at(stage, done / max(total, 1))
 
-    avatar = prepare_avatar(photo, engine=options.engine, size=options.size, progress=told("reading"))
+    avatar = prepare_avatar(
+        photo, engine=options.engine, size=options.size, face=options.face, progress=told("reading")
+    )
     speech = _speech(audio, text, options, watch)
     planned = plan(speech, options.fps, options.timeline)
     report = render_file(
