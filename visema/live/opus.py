@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -134,22 +135,11 @@ def _page(
     return bytes(page)
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = ((value << 1) ^ 0x04C11DB7) if value & 0x80000000 else value << 1
-        table.append(value & 0xFFFFFFFF)
-    return tuple(table)
-
-
-_CRC: Final = _table()
+#: Every byte with its bits in reverse.
+_REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _checksum(data: bytes) -> int:
-    """Ogg's CRC-32: not reflected, without inversion, so zlib's is of no use."""
-    table, crc = _CRC, 0
-    for byte in data:
-        crc = ((crc << 8) & 0xFFFFFFFF) ^ table[(crc >> 24) ^ byte]
-    return crc
+    """Ogg's CRC-32: zlib's polynomial, but with the highest bit first and without inversion."""
+    mirrored = ~zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) & 0xFFFFFFFF
+    return int.from_bytes(mirrored.to_bytes(4, "little").translate(_REVERSED), "big")

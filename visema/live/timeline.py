@@ -21,10 +21,10 @@ SOUND_AHEAD_S: Final = 1.0
 PICTURE_AHEAD_S: Final = 0.5
 #: Sound that would come later than this before its time begins a new take.
 LATEST_S: Final = 0.04
+#: A cut takes effect this much after it was asked for, at most: a machine that is slow to draw does not delay it.
+CUT_LEAD_S: Final = 0.02
 #: A picture that is due sooner than this comes too late and is skipped.
 TOO_LATE_S: Final = 0.005
-#: A cut takes effect so long after it was asked for: the way to the browser and the decoding there.
-CUT_LEAD_S: Final = 0.02
 #: A take that is about to run dry is given out to its end.
 FLUSH_S: Final = 0.15
 #: The encoder keeps up to two packets of an unfinished take back.
@@ -197,7 +197,8 @@ class Timeline:
 
     def cut(self, now: float) -> Cut:
         """Silence from now on, and a closing mouth from the next frame on."""
-        frame = math.floor((now + CUT_LEAD_S) * self.fps) + 1
+        # Players show a frame some 40 ms after its time here, enough for its way: the first that can be drawn will do.
+        frame = math.ceil((now + TOO_LATE_S + min(self._takes_s, CUT_LEAD_S)) * self.fps)
         self.epoch += 1
         self._take = None
         self._sounds.clear()
