@@ -25,11 +25,13 @@ from visema.media.image import PngWriter, read_header
 from visema.message import Message
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, Wishes, mouth_engine
 from visema.neural.store import WeightsError
-from visema.paths import atomic_folder, cache_dir, explain_os_error
+from visema.paths import ASSETS, atomic_folder, cache_dir, explain_os_error
 from visema.types import Image
 
 log = logging.getLogger(__name__)
 
+#: The video in `assets/`, and what its avatar is called.
+DEFAULT_VIDEO, DEFAULT_NAME = "Video04.mp4", "Presenter"
 #: Height of a gallery's picture, pixels.
 THUMBNAIL_HEIGHT = 240
 #: Letters of a file name that become part of its avatar's id.
@@ -159,7 +161,7 @@ def _make(
         pngs.add(folder / SHEET, contact_sheet(library))
     avatar = Avatar(
         id=avatar_id,
-        name=name or clean_name(source.stem) or avatar_id,
+        name=name or _usual_name(source) or avatar_id,
         folder=folder,
         engine=engine,
         fps=float(base.fps),
@@ -173,6 +175,13 @@ def _make(
         notes=(*base.notes, *notes),
     )
     avatar.save(folder)
+
+
+def _usual_name(source: Path) -> str:
+    """What an avatar is called that nobody gives a name."""
+    if source.name == DEFAULT_VIDEO and source.resolve().parent == ASSETS:
+        return DEFAULT_NAME
+    return clean_name(source.stem)
 
 
 def _base(

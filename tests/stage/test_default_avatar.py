@@ -108,3 +108,7 @@ def test_crops_of_the_presenter_have_her_eyes_in_place(presenter: Avatar, crop: 
     eyes = face[[468, 473], :2].mean(0) / picture.shape[1::-1]
     assert eyes[0] == pytest.approx(0.5, abs=0.06)
     assert 0.36 <= eyes[1] <= 0.44
+
+
+def test_it_has_a_name_that_people_read(presenter: Avatar) -> None:
+    assert presenter.name == "Presenter" and presenter.source.name == "Video04.mp4"
