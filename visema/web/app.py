@@ -59,6 +59,7 @@ def create_app(
     from visema.service.desk import Desk
     from visema.service.settings import settings_from
     from visema.web.actions import wire
+    from visema.web.film_page import add_film_page
     from visema.web.film_routes import add_film_routes
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
@@ -82,7 +83,7 @@ def create_app(
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk
     add_routes(app, house, desk)
-    add_film_routes(app, desk, options.origins)
+    add_film_page(app, house, desk, add_film_routes(app, desk, options.origins))
     theatre = make_theatre(house, options)
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))
@@ -97,7 +98,7 @@ def create_app(
         path="/ui",
         i18n=t,
         theme=page_theme(),
-        css=asset("style.css"),
+        css=asset("style.css") + asset("film.css"),
         head='<link rel="icon" href="../favicon.ico" type="image/svg+xml">',
         footer_links=[],
         run_history=False,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from visema.errors import EngineError, InputError, MediaError, OutputError, VisemaError, VoiceError
+from visema.errors import EngineError, FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.live.requests import RequestError
 from visema.service.files import NoSpace
 from visema.service.store import QueueFull
@@ -60,6 +60,8 @@ def as_request_error(error: Exception) -> RequestError:
         if "full" in error.what:
             return RequestError("disk_full", "The server's disk is full.", "Try again later.", 507)
         return RequestError("output", "The server cannot keep files.", "Tell who runs the server.", 500)
+    if isinstance(error, FaceError):
+        return RequestError("no_face", error.what, error.hint, 422)
     if isinstance(error, MediaError):
         return RequestError("bad_media", error.what, error.hint, 422)
     if isinstance(error, (InputError, VoiceError, EngineError)):

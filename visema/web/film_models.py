@@ -46,6 +46,23 @@ class Status(BaseModel):
     error: Problem | None = Field(description="Why it failed")
 
 
+class Face(BaseModel):
+    """A face of a picture; points are shares of its width and height."""
+
+    number: int = Field(description="For the field 'face' of /generate; 1 is the largest")
+    outline: list[tuple[float, float]]
+    lines: list[list[tuple[float, float]]] = Field(description="Eyes and lips")
+    problem: str = Field(description="Why it cannot speak; empty where it can")
+
+
+class Faces(BaseModel):
+    """The faces of a picture, the largest first."""
+
+    width: int
+    height: int
+    faces: list[Face]
+
+
 class Config(BaseModel):
     """What the service makes, and its limits."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _OPEN: Final = ("/generate", "/status/", "/download/", "/config", "/health")
 
 
-def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> None:
-    """Put the film API on ``app``.
+def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> Callable[[Mapping[str, str]], None]:
+    """Put the film API on ``app``; gives what refuses pages of other sites by the headers of their request.
 
     Args:
         app: The application.
@@ -59,6 +59,8 @@ def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> 
             "hint": "See /openapi.json.",
         }
         return JSONResponse(found, 422, NO_STORE)
+
+    return check_origin
 
 
 class ApiCors:

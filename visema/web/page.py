@@ -26,6 +26,12 @@ import(new URL('../live/player/page_view.js', document.baseURI).href).then((view
   stage.dispatchEvent(new CustomEvent('visema-view'));
 });
 """
+#: The tab of films is made by its own scripts when it is first opened.
+_FILM = """
+import(new URL('../film/panel.js', document.baseURI).href).then((panel) => panel.begin(element), (error) => {
+  element.textContent = String(error);
+});
+"""
 _CARD_CLICKS = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('.card');
@@ -92,11 +98,14 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
         with gr.Row(elem_id="header"):
             gr.HTML(f'<div class="brand">{ICON}<h1>Visema</h1></div>', elem_id="brand")
             gr.HTML(t("tagline"), elem_id="tagline")
-        with gr.Row(elem_id="main", equal_height=False):
-            with gr.Column(elem_id="left", scale=6, min_width=300):
-                left = _stage(t)
-            with gr.Column(elem_id="right", scale=5, min_width=300):
-                right = {**_speech(t), **_setup(t), **_manage(t)}
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab(t("tab_live"), id="live", elem_id="tab-live"), gr.Row(elem_id="main", equal_height=False):
+                with gr.Column(elem_id="left", scale=6, min_width=300):
+                    left = _stage(t)
+                with gr.Column(elem_id="right", scale=5, min_width=300):
+                    right = {**_speech(t), **_setup(t), **_manage(t)}
+            with gr.Tab(t("tab_film"), id="film", elem_id="tab-film"):
+                gr.HTML("", elem_id="film", js_on_load=_FILM)
     parts = Parts(**left, **right)
     assert all(getattr(parts, field.name) is not None for field in fields(parts))
     return page, parts
