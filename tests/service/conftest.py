@@ -57,8 +57,9 @@ class Server:
             "VISEMA_OFFLINE": "1", "VISEMA_LEASE_SECONDS": "30", **self.env,
         }  # fmt: skip
         with self.log.open("ab") as out:
+            where = f"127.0.0.1:{self.port}" if self.command[-1] == "-b" else str(self.port)
             self.process = subprocess.Popen(
-                [*self.command, str(self.port)], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
+                [*self.command, where], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
             )
         until(self._answers, "the server to answer")
         return self

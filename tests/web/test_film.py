@@ -77,7 +77,8 @@ def test_a_photo_and_a_text_become_a_film(visit: Callable[..., Any], photo: Path
       window.seen = [];
       const look = () => {
         const meter = document.querySelector('.film .progress');
-        if (!meter.hidden) seen.push([Number(meter.getAttribute('aria-valuenow')), document.querySelector('.film-line').textContent]);
+        const words = document.querySelector('.film-line').textContent;
+        if (!meter.hidden) seen.push([Number(meter.getAttribute('aria-valuenow')), words]);
         requestAnimationFrame(look);
       };
       look();
@@ -87,7 +88,7 @@ def test_a_photo_and_a_text_become_a_film(visit: Callable[..., Any], photo: Path
     page.wait_for_selector(".film video:visible", timeout=FILM_MS)
     seen = page.evaluate("window.seen")
     percents = [percent for percent, _ in seen]
-    assert percents == sorted(percents) and percents[-1] > 50
+    assert percents == sorted(percents) and len({*percents}) > 2, seen
     assert len({words for _, words in seen}) >= 2
     assert re.fullmatch(r"Your video is ready: \d\.\d s\.", said(page))
     page.wait_for_function("document.querySelector('.film video').readyState >= 1")
@@ -141,7 +142,7 @@ def test_one_of_two_faces_is_chosen(visit: Callable[..., Any], two_faces: Path) 
     open_tab(page)
     page.set_input_files("#film-image", two_faces)
     page.wait_for_selector(".film-said[data-tone=good]")
-    assert page.inner_text(".film-picture + * , .film-said >> nth=0").startswith("2 faces")
+    assert page.inner_text(".film-said >> nth=0").startswith("2 faces")
     faces = page.locator(".film-frame [role=button]")
     assert faces.count() == 2 and faces.nth(0).get_attribute("aria-pressed") == "true"
     faces.nth(1).focus()

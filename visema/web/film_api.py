@@ -218,14 +218,14 @@ def _refuse_over(standing: Standing, but: State, hint: str) -> None:
 
 
 def _config(desk: Desk) -> dict[str, Any]:
+    from visema.pipeline import Config
+
     settings = desk.settings
     return {
         "version": visema.__version__,
-        "device": "cpu",
-        "fp16": False,
-        "encoding": {
-            "vcodec": "libx264", "pix_fmt": "yuv420p", "profile": "high", "level": "4.2", "crf": "18", "r": "25",
-        },
+        "device": Config.DEVICE,
+        "fp16": Config.FP16,
+        "encoding": dict(Config.FFMPEG_ENCODING),
         "limits": {
             "max_bytes": settings.max_bytes,
             "max_seconds": settings.max_seconds,

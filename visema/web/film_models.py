@@ -67,7 +67,7 @@ class Config(BaseModel):
     """What the service makes, and its limits."""
 
     version: str
-    device: str = Field(examples=["cpu"])
+    device: str = Field(description="Where networks run; the embedded engine is on the CPU", examples=["auto"])
     fp16: bool
     encoding: dict[str, str] = Field(
         examples=[
