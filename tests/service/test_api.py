@@ -148,6 +148,8 @@ def test_a_picture_without_a_face_fails_with_words(server: Server, recording: by
     assert status["error"]["hint"] and status["error"]["detail"] in status["message"]
     answer = server.ask("GET", f"/download/{session}")
     assert answer.status_code == 409 and answer.json()["error"] == "failed"
+    russian = server.ask("GET", f"/status/{session}", headers={"Accept-Language": "ru"}).json()
+    assert "Лицо" in russian["error"]["detail"]
     assert not any(session in name for name in server.files())
 
 

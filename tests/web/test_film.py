@@ -150,10 +150,17 @@ def test_one_of_two_faces_is_chosen(visit: Callable[..., Any], two_faces: Path) 
     assert faces.nth(1).get_attribute("aria-pressed") == "true"
     assert faces.nth(0).get_attribute("aria-pressed") == "false"
     page.fill(".film-text", "Hi.")
-    with page.expect_request("**/generate") as sent:
-        page.click(".film-make")
-    body = sent.value.post_data_buffer or b""
-    assert b'name="face"\r\n\r\n2' in body
+    page.evaluate(
+        """() => {
+      const send = XMLHttpRequest.prototype.send;
+      XMLHttpRequest.prototype.send = function (form) {
+        window.sent = Object.fromEntries(form);
+        send.call(this, form);
+      };
+    }"""
+    )
+    page.click(".film-make")
+    assert page.evaluate("[sent.face, sent.text, sent.image.name]") == ["2", "Hi.", "two.png"]
     page.wait_for_selector(".film-cancel:visible")
     page.click(".film-cancel")
     page.wait_for_function("!document.querySelector('.film-make').disabled", timeout=FILM_MS)
@@ -173,6 +180,17 @@ def test_bad_files_are_refused_in_words(visit: Callable[..., Any], tmp_path: Pat
         )
         page.click(".film-make")
         assert words in said(page)
+
+
+def test_what_is_wrong_is_said_in_russian(visit: Callable[..., Any], tmp_path: Path) -> None:
+    page = visit("ru-RU")
+    open_tab(page, "Видео из фото")
+    noise = tmp_path / "noise.png"
+    cv2.imwrite(str(noise), np.random.default_rng(1).integers(0, 255, (200, 200, 3), np.uint8))
+    page.set_input_files("#film-image", noise)
+    page.wait_for_selector(".film-said[data-tone=bad]")
+    words = page.inner_text(".film-said >> nth=0")
+    assert words.startswith("Лицо") and not re.search("[a-z]{4}", words), words
 
 
 def test_on_a_phone_in_russian(visit: Callable[..., Any], photo: Path) -> None:

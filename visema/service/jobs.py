@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
+
+from visema.message import Message, from_json, to_json
 
 #: What a job's name looks like; it is the name of its files too.
 ID: Final = re.compile(r"[a-z0-9-]{1,64}")
@@ -43,7 +46,7 @@ class Job:
         state: Where it is in its life.
         stage: What is being done.
         percent: How much is done, 0 to 100; it never falls.
-        message: What is to be said to the user, such as that a fallback spoke.
+        message: Notes for the user, such as that a fallback spoke; packed by `pack`, as ``detail`` and ``hint`` are.
         error, detail, hint: Why it failed: a code, what went wrong, what to do.
         options: What was asked for, as JSON.
         created, started, ended: When it was asked for, when its last attempt began, when it ended.
@@ -70,3 +73,13 @@ class Job:
     owner: str
     cancel: bool
     duration: float | None
+
+
+def pack(*sentences: str) -> str:
+    """Sentences as a row keeps them, so that each can be said in another language later."""
+    return json.dumps([to_json(sentence) for sentence in sentences if sentence])
+
+
+def unpack(kept: str) -> list[Message]:
+    """What `pack` made of them."""
+    return [from_json(told) for told in json.loads(kept or "[]")]

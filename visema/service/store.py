@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
 from visema.errors import OutputError, VisemaError
-from visema.service.jobs import Job, State, new_id
+from visema.service.jobs import Job, State, new_id, pack
 
 _META: Final = sa.MetaData()
 JOBS: Final = sa.Table(
@@ -307,8 +307,8 @@ class JobStore:
                     "state": State.FAILED.value,
                     "stage": "failed",
                     "error": "crashed",
-                    "detail": f"Making this film broke its process {row.attempts} times.",
-                    "hint": "Try another picture or recording; the server's log has the details.",
+                    "detail": pack(f"Making this film broke its process {row.attempts} times."),
+                    "hint": pack("Try another picture or recording; the server's log has the details."),
                     "ended": self._now(),
                 }
             else:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.paths import cache_dir
 from visema.service.files import PICTURE, SOUND, Files, session_log
-from visema.service.jobs import Job
+from visema.service.jobs import Job, pack
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 
@@ -107,7 +107,7 @@ class Worker:
             if watch.stop.is_set() or not watch.report().mine:
                 return self._stopped(job, watch)
             files.publish(job.id, draft)
-            if not store.finish(job.id, self._owner, message=" ".join(report.notes), duration=report.duration):
+            if not store.finish(job.id, self._owner, message=pack(*report.notes), duration=report.duration):
                 return self._stopped(job, watch)
             files.clear(job.id)
             log.info("Done: %.1f s of film in %.1f s.", report.duration, time.monotonic() - began)
@@ -116,7 +116,7 @@ class Worker:
                 return self._stopped(job, watch)
             error, detail, hint = reason(e)
             log.error("Failed: %s", e, exc_info=None if isinstance(e, VisemaError) else e)
-            if store.fail(job.id, self._owner, error, detail, hint):
+            if store.fail(job.id, self._owner, error, pack(detail), pack(hint)):
                 files.clear(job.id)
 
     def _stopped(self, job: Job, watch: Watch) -> None:
@@ -190,7 +190,8 @@ class Watch:
         minutes = self._settings.max_job_s / 60
         log.error("Broken off after %.0f minutes.", minutes)
         detail = f"The film was not finished within {minutes:.0f} minutes."
-        if self._store.fail(self._job.id, self._owner, "too_slow", detail, "Try a shorter recording or text."):
+        hint = "Try a shorter recording or text."
+        if self._store.fail(self._job.id, self._owner, "too_slow", pack(detail), pack(hint)):
             self._files.clear(self._job.id)
         os._exit(BROKEN_OFF)
 

@@ -11,15 +11,15 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 import visema
-from visema.errors import VisemaError
 from visema.live.requests import RequestError
 from visema.service.desk import Desk, Standing
-from visema.service.jobs import State
+from visema.service.jobs import Job, State, unpack
 from visema.service.request import FIELDS, Field, check_request
 from visema.service.uploads import take_in
-from visema.web.film_errors import NO_STORE, clean, explained, problem
+from visema.web.film_errors import NO_STORE, clean, explained, language_of, problem
 from visema.web.film_intake import Received, receive
 from visema.web.film_models import Accepted, Config, Status, problems
+from visema.web.texts import in_language
 
 #: Uploads that are opened at once; each takes up to two children.
 OPENED_AT_ONCE: Final = 2
@@ -108,8 +108,9 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
 
     @app.get("/status/{session_id}", response_model=Status, responses=problems(404), summary="How far a film is")
     @explained
-    async def status(session_id: str) -> Response:
-        return JSONResponse(_status(await asyncio.to_thread(found, session_id)), headers=NO_STORE)
+    async def status(session_id: str, request: Request) -> Response:
+        standing = await asyncio.to_thread(found, session_id)
+        return JSONResponse(_status(standing, language_of(request)), headers=NO_STORE)
 
     @app.delete(
         "/status/{session_id}",
@@ -123,7 +124,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         await asyncio.to_thread(found, session_id)
         standing = await asyncio.to_thread(desk.cancel, session_id) or found(session_id)
         _refuse_over(standing, State.CANCELLED, "To remove a finished film, DELETE /download/<id>.")
-        return JSONResponse(_status(standing), headers=NO_STORE)
+        return JSONResponse(_status(standing, language_of(request)), headers=NO_STORE)
 
     @app.api_route(
         "/download/{session_id}",
@@ -174,14 +175,12 @@ def _checked(received: Received, desk: Desk) -> dict[str, Any]:
     return check_request(received.fields, audio="audio" in received.files, settings=desk.settings)
 
 
-def _status(standing: Standing) -> dict[str, Any]:
+def _status(standing: Standing, language: str) -> dict[str, Any]:
     job = standing.job
-    failed = job.state is State.FAILED
-    message = _MESSAGES.get(job.stage, "Making the film.")
-    if failed:
-        message = f"{job.detail} {job.hint}"
-    elif job.message:
-        message = f"{message} {job.message}"
+    failed = _failure(job)
+    error = problem(job.error, failed, language) if job.state is State.FAILED else None
+    notes = [clean(in_language(note, language)) for note in unpack(job.message)]
+    message = " ".join([_MESSAGES.get(job.stage, "Making the film."), *notes])
     return {
         "session_id": job.id,
         "status": _WORDS[job.state],
@@ -189,18 +188,25 @@ def _status(standing: Standing) -> dict[str, Any]:
         "stage": job.stage,
         "percent": round(job.percent, 1),
         "seconds_left": standing.seconds_left,
-        "message": clean(message),
+        "message": f"{error['detail']} {error['hint']}" if error else message,
+        "notes": notes,
         "place": standing.place,
         "download_url": f"/download/{job.id}" if job.state is State.DONE else None,
         "duration": job.duration,
-        "error": problem(job.error, VisemaError(job.detail, job.hint)) if failed else None,
+        "error": error,
     }
+
+
+def _failure(job: Job) -> RequestError:
+    """Why a job failed."""
+    what, hint = (next(iter(unpack(kept)), "") for kept in (job.detail, job.hint))
+    return RequestError("failed", what, hint, 409)
 
 
 def _refuse_unfinished(standing: Standing) -> None:
     job = standing.job
     if job.state is State.FAILED:
-        raise RequestError("failed", job.detail, job.hint, 409)
+        raise _failure(job)
     if not job.state.over:
         raise RequestError("not_ready", "The film is not finished.", "Ask /status until it says completed.", 409)
     _refuse_over(standing, State.DONE, "Ask for it again by /generate.")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse, Response
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from visema.errors import EngineError, FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.live.requests import RequestError
 from visema.service.files import NoSpace
 from visema.service.store import QueueFull
+from visema.web.texts import in_language, preferred_language
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,9 @@ def explained(handler: Handler) -> Handler:
             return Response(status_code=400)  # nobody is there to read it
         except Exception as e:
             error = as_request_error(e)
+            language = language_of(kwargs.get("request"))
             headers = {**NO_STORE, **_HEADERS.get(error.status, {})}
-            return JSONResponse(problem(error.code, error), error.status, headers)
+            return JSONResponse(problem(error.code, error, language), error.status, headers)
 
     return answer
 
@@ -70,9 +72,15 @@ def as_request_error(error: Exception) -> RequestError:
     return RequestError("internal", "Something unexpected went wrong.", "The server's log has the details.", 500)
 
 
-def problem(code: str, error: VisemaError) -> dict[str, str]:
+def language_of(request: Request | None) -> str:
+    """The language that a browser asks for; English for programs, which ask for none."""
+    return preferred_language(request.headers.get("accept-language", "")) if request else "en"
+
+
+def problem(code: str, error: VisemaError, language: str) -> dict[str, str]:
     """An error as it is sent."""
-    return {"error": code, "detail": clean(error.what), "hint": clean(error.hint)}
+    detail, hint = (clean(in_language(words, language)) for words in (error.what, error.hint))
+    return {"error": code, "detail": detail, "hint": hint}
 
 
 def clean(sentence: str) -> str:

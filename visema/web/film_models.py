@@ -40,6 +40,7 @@ class Status(BaseModel):
     percent: float = Field(description="0 to 100; it never falls", examples=[62.5])
     seconds_left: float | None = Field(description="A guess; null where nothing is known yet", examples=[1.8])
     message: str = Field(description="In a sentence, with what the user must be told", examples=["Drawing the film."])
+    notes: list[str] = Field(description="What the user must be told, such as that a fallback spoke", examples=[[]])
     place: int = Field(description="Place in the queue from 1; 0 where it does not wait", examples=[0])
     download_url: str | None = Field(description="Where the film is, once it is there", examples=[None])
     duration: float | None = Field(description="Seconds of the film, once it is there", examples=[None])

@@ -116,7 +116,9 @@ def faces_of(path: Path) -> dict[str, Any]:
     with _MODEL:
         found, _ = find_faces(image)
     if not found:
-        raise FaceError("No face was found.", "Use a photo that shows one whole human face from the front, well lit.")
+        raise FaceError(
+            "No face was found.", "Use a photo that shows one whole human face from the front, upright and well lit."
+        )
     height, width = image.shape[:2]
     faces = []
     for number, landmarks in enumerate(found, 1):

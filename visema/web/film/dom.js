@@ -50,7 +50,7 @@ export function fill(words, values) {
   return Object.entries(values).reduce((text, [key, value]) => text.replaceAll(`{${key}}`, value), words);
 }
 
-/** What an answer of the server says went wrong: its own words, and in other languages ours before them. */
+/** What an answer of the server says went wrong: its own words, and ours before them where those are English only. */
 export async function trouble(answer, words) {
   const found = await answer.json().catch(() => null);
   return explain(found, words);
@@ -60,5 +60,6 @@ export function explain(found, words) {
   if (!found?.error) return words.texts.unreadable;
   const own = words.texts[`error_${found.error}`];
   const theirs = `${found.detail} ${found.hint}`;
-  return words.language === 'en' || !own ? theirs : `${own} (${theirs})`;
+  const understood = words.language === 'en' || /[а-яё]/i.test(theirs);
+  return understood || !own ? theirs : `${own} (${theirs})`;
 }

@@ -165,7 +165,7 @@ class Panel {
     else this.over(explain(status.error, this.words), 'bad');
   }
 
-  showFilm({ session_id: session, duration, message }) {
+  showFilm({ session_id: session, duration, notes }) {
     const { texts } = this.words;
     this.over(fill(texts.ready, { duration: duration.toFixed(1) }), 'good');
     remember(session); // it is there after a reload too
@@ -174,10 +174,9 @@ class Panel {
     this.film.hidden = this.again.hidden = false;
     this.picture.place.hidden = true;
     this.again.hidden = !this.picture.file;
-    const note = message.split('. ').slice(1).join('. '); // after the sentence that it is ready
     this.result.replaceChildren(
       el('p', { className: 'downloads' }, el('a', { className: 'download', href: address, download: `visema-${session.slice(0, 8)}.mp4`, textContent: texts.download })),
-      ...(note ? [el('p', { className: 'remark', textContent: note })] : []),
+      ...notes.map((note) => el('p', { className: 'remark', textContent: note })),
     );
   }
 
