@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from visema.live.theatre import LiveOptions, Theatre
 from visema.paths import ASSETS
 from visema.speech.speak import LEAD, TAIL, speak
 from visema.speech.types import Span, Speech, SpeechSettings
+from visema.web.live_page import add_live_pages
 from visema.web.live_routes import SOCKET_OPTIONS, add_live_routes
 from visema.web.server import listen
 
@@ -282,16 +284,17 @@ def serve(tiny: TinyAvatar, loops_folder: Path) -> Iterator[Callable[..., Server
     """Starts servers."""
     running: list[tuple[uvicorn.Server, threading.Thread, Theatre, socket.socket]] = []
 
-    def find(name: str) -> Any:
-        if name != tiny.id:
-            raise AvatarError("There is no such avatar.", "Choose another one.")
-        return tiny
+    def start(speak: Any = tone_voice, seats: int = 4, avatar: Any = tiny, **options: Any) -> Server:
+        def find(name: str) -> Any:
+            if name != avatar.id:
+                raise AvatarError("There is no such avatar.", "Choose another one.")
+            return avatar
 
-    def start(speak: Any = tone_voice, seats: int = 4, **options: Any) -> Server:
         crew = Crew(speak=speak, seats=Seats(seats))
-        theatre = Theatre(find, lambda: tiny, loops_folder, crew, LiveOptions(seats=seats, **options))  # type: ignore[arg-type]
+        theatre = Theatre(find, lambda: avatar, loops_folder, crew, LiveOptions(seats=seats, **options))  # type: ignore[arg-type]
         app = FastAPI()
         add_live_routes(app, theatre, lambda languages: "espeak:tone")
+        add_live_pages(app, SimpleNamespace(avatar=find))  # type: ignore[arg-type]
         listener = listen("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", **SOCKET_OPTIONS))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -22,6 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.live.conftest import WORD_S, Player, Server, eventually
 from tests.stage.conftest import FRAMES, SIZE, opening, stamped_index
+from visema.live.theatre import GRACE_S, TICK_S
+from visema.web.live_routes import SOCKET_OPTIONS
 
 Serve = Callable[..., Server]
 
@@ -226,7 +228,7 @@ def test_a_cut_connection_goes_on_at_the_word(serve: Serve) -> None:
             player.socket.transport.abort()
             heard = started["t"] + 0.06 + 3.5 * WORD_S
             session = player.hello["session"]
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.3)
         assert server.value("sessions") == 1
         async with server.player(session=session, heard=heard) as again:
             assert again.hello["resumed"] and again.hello["session"] == session
@@ -280,6 +282,24 @@ def test_a_closed_tab_frees_everything(serve: Serve, goodbye: str) -> None:
         lambda: not (server.value("sessions") or server.value("seats_taken") or server.value("viewers")),
         0.9 if goodbye == "close" else 5.0,
     )
+
+
+def test_a_peer_that_vanished_is_gone_within_five_seconds(serve: Serve) -> None:
+    pings = SOCKET_OPTIONS["ws_ping_interval"] + SOCKET_OPTIONS["ws_ping_timeout"]
+    assert pings + GRACE_S + TICK_S <= 5.0
+    server = serve()
+
+    async def talk() -> None:
+        async with server.player() as player:
+            await player.send(type="say", text="ma " * 120)
+            await player.event("started")
+            player.socket.transport.pause_reading()  # answers no ping any more, and closes nothing
+            while server.value("sessions"):
+                await asyncio.sleep(0.05)
+            assert server.value("seats_taken") == 0
+            player.socket.transport.abort()
+
+    asyncio.run(asyncio.wait_for(talk(), 20))
 
 
 def test_a_slow_reader_loses_pictures_and_nobody_else_notices(serve: Serve) -> None:

@@ -39,6 +39,9 @@ LEAD_S: Final = 0.1
 LEADS: Final = (0.05, 1.0)
 #: Speech is made so far ahead, and no further: a book takes no more memory than a page.
 SPEECH_AHEAD_S: Final = 12.0
+#: The next utterance is made when what is before it ends within this: a cloud voice needs a second or two. Until then
+#: it can be dropped.
+NEXT_AHEAD_S: Final = 2.0
 #: A stream of text whose sound ends sooner than this goes on with half a sentence.
 HUNGRY_S: Final = 0.6
 #: Utterances that may wait on one stage.
@@ -295,6 +298,8 @@ class Stage(Watchable):
         for utterance in self._line:
             if utterance.fed:
                 continue
+            if utterance is not self._line[0] and not utterance.started and ahead > NEXT_AHEAD_S:
+                return
             piece = utterance.pieces.next(hungry=ahead < HUNGRY_S)
             if piece is not None:
                 self._voicing = utterance

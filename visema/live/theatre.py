@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from visema.avatar import Avatar
 
 #: A stage whose watcher was lost is held for so long.
-GRACE_S: Final = 3.0
+GRACE_S: Final = 1.5
 #: What was still to be said is kept for so long, of so many sessions.
 PARKED_S: Final = 120.0
 MAX_PARKED: Final = 1000
