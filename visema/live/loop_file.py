@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 import cv2
 import numpy as np
 
-from visema.errors import AvatarError
+from visema.errors import AvatarError, VisemaError
 from visema.media.colour import i420_to_bgr
 from visema.media.container import rational_fps
 from visema.paths import atomic_file
@@ -55,6 +55,10 @@ MARGIN: Final = 2 * BLOCK
 WINDOW_BYTES: Final = 96 << 20
 #: Poses that a patch's size is estimated with, the widest among them.
 _PROBES: Final = ("Aa", "Eh", "Iy", "W", "S", "Ax", "M", "Oh")
+
+
+class Stopped(VisemaError):
+    """A loop was not made to its end, because the server shuts down."""
 
 
 class Window(NamedTuple):
@@ -110,6 +114,7 @@ class LoopFile:
     Args:
         avatar: Whose.
         folder: Where such files are kept.
+        stop: Set to give up making the file.
 
     Attributes:
         path: The file.
@@ -122,9 +127,10 @@ class LoopFile:
     Raises:
         AvatarError: The avatar's loop cannot be read.
         OutputError: The file cannot be written.
+        Stopped: ``stop`` was set before the file was there.
     """
 
-    def __init__(self, avatar: Avatar, folder: Path) -> None:
+    def __init__(self, avatar: Avatar, folder: Path, stop: threading.Event | None = None) -> None:
         from visema.stage.base import mouth_moves
 
         self.avatar = avatar
@@ -135,6 +141,7 @@ class LoopFile:
         self.fps: Fraction = rational_fps(avatar.fps) / self.step
         self.path = folder / f"{avatar.id}-{self.edition}.vlp"
         self._moves = mouth_moves(avatar)
+        self._stop = stop or threading.Event()
         self._lock = threading.Lock()
         self._windows: OrderedDict[int, Window | None] = OrderedDict()
         self._bytes = 0
@@ -214,6 +221,7 @@ class LoopFile:
         with atomic_file(self.path) as temporary, temporary.open("wb") as file:
             file.write(bytes(offsets[0]))
             for index, (raw, shown) in enumerate(self._frames()):
+                self.go_on()
                 region = self._engine.region(self.source_index(index))
                 if region is not None:
                     box = aligned(region, self.size)
@@ -231,6 +239,15 @@ class LoopFile:
             file.seek(0)
             numbers = (self.count, width, height, self.fps.numerator, self.fps.denominator, 0)
             file.write(_HEAD.pack(MAGIC, *numbers) + struct.pack(f"<{self.count + 1}I", *offsets))
+
+    def go_on(self) -> None:
+        """Between two frames that are made.
+
+        Raises:
+            Stopped: It is to be given up.
+        """
+        if self._stop.is_set():
+            raise Stopped("The server shuts down.", "Try again when it is back.")
 
     def _frames(self, start: int = 0, count: int | None = None) -> Iterator[tuple[Image, Image]]:
         """Loop frames as decoded, and as shown while nobody speaks."""
@@ -293,6 +310,7 @@ def choose_quality(samples: Sequence[tuple[int, Image]], engine: object, loop: L
         whole = float(np.mean([len(jpeg(image, quality)) for _, image in samples]))
         sizes = []
         for index, image in samples:
+            loop.go_on()
             region = drawer.region(loop.source_index(index))
             if region is None:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -22,6 +23,8 @@ from visema.speech.types import SpeechSettings
 if TYPE_CHECKING:
     from visema.avatar import Avatar
 
+log = logging.getLogger(__name__)
+
 #: A stage whose watcher was lost is held for so long.
 GRACE_S: Final = 1.5
 #: What was still to be said is kept for so long, of so many sessions.
@@ -30,6 +33,8 @@ MAX_PARKED: Final = 1000
 #: A session that was opened by HTTP ends after so long without watcher and words.
 UNWATCHED_S: Final = 60.0
 TICK_S: Final = 0.5
+#: What is being made for later is given up within a frame; loading libraries cannot be.
+CLOSING_S: Final = 10.0
 #: Loops that stay in memory when nobody watches them.
 SPARE_LOOPS: Final = 2
 
@@ -133,13 +138,28 @@ class Theatre:
         gauge("seats", "Talking seats.", lambda: crew.seats.total)
         gauge("seats_taken", "Talking seats in use.", lambda: crew.seats.taken)
         gauge("waiting", "Stages that wait for a seat.", lambda: crew.seats.waiting)
+        self._ready: list[threading.Thread] = []
         threading.Thread(target=self._care, name="live-care", daemon=True).start()
+
+    def get_ready(self) -> None:
+        """Have everything that the first visitor would wait for made beside: the loop on stage, the voice."""
+        for name, work in (("live-warm", self.crew.warm), ("live-loop", self._first_loop)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            self._ready.append(thread)
+            thread.start()
+
+    def _first_loop(self) -> None:
+        try:
+            self.loop()
+        except VisemaError as e:
+            log.info("The live view is not ready yet: %s", e)  # whoever comes is told why
 
     def loop(self, avatar_id: str = "") -> tuple[LoopFile, PatchMaker]:
         """The loop of an avatar and who draws on it; made when they are not there, which takes a while.
 
         Raises:
             AvatarError: There is no such avatar, or it is damaged.
+            Stopped: The theatre closes.
         """
         avatar = self._find(avatar_id) if avatar_id else self._first()
         kept = self._loops.get(avatar.id)
@@ -148,7 +168,7 @@ class Theatre:
         with self._making:
             kept = self._loops.get(avatar.id)
             if kept is None or kept[0].edition != edition(avatar):
-                loop = LoopFile(avatar, self._folder)
+                loop = LoopFile(avatar, self._folder, self._stop)
                 maker = PatchMaker(loop)
                 maker.warm(self.crew.pool.threads)
                 kept = self._loops[avatar.id] = loop, maker
@@ -266,6 +286,9 @@ class Theatre:
         for session in list(self._sessions.values()):
             self.close(session, "The server shuts down.")
         self.crew.close()
+        # A thread that is inside a library when the interpreter ends takes the process down with it.
+        for thread in self._ready:
+            thread.join(CLOSING_S)
 
     def _care(self) -> None:
         """Look after sessions that nobody watches any more."""

@@ -71,6 +71,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         desk.open()
+        theatre.get_ready()
         yield
         await sockets.close()
         theatre.close_all()

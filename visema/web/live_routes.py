@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -36,11 +35,9 @@ SOCKET_OPTIONS: Final[dict[str, Any]] = {
 
 
 def make_theatre(house: House, options: LiveOptions) -> Theatre:
-    """The stages of a server. An avatar's loop is made when somebody first watches it live."""
+    """The stages of a server. A loop is made by `Theatre.get_ready`, or when somebody first watches an avatar live."""
     crew = Crew(speak=speaker(offline=house.offline), seats=Seats(options.seats))
-    theatre = Theatre(house.avatar, lambda: house.first, house.cache / "live", crew, options)
-    threading.Thread(target=crew.warm, name="live-warm", daemon=True).start()
-    return theatre
+    return Theatre(house.avatar, lambda: house.first, house.cache / "live", crew, options)
 
 
 def usual_voice(house: House) -> Callable[[str], str]:
