@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from visema.mouth.heard import Heard
+from visema.mouth.heard import RATE, Heard
 from visema.neural.loading import loading
 from visema.neural.machine import Machine, choose_machine, import_torch
 from visema.neural.releases import WAV2LIP
@@ -164,7 +164,9 @@ def _load(path: Path, changed: int, machine: Machine) -> LipPainter:
     if machine.slow:
         share_cores()
     draw = drawing(network, machine)
-    draw(np.zeros((1, 1, 80, 16), np.float32), np.zeros((1, 96, 96, 3), np.uint8))  # the first run takes longest
+    # The first run takes longest, and so does the first look at a sound.
+    silence = mel_window(Heard(np.zeros(3 * RATE, np.float32), 3 * RATE, 0, 25.0), 0)
+    draw(silence[None], np.zeros((1, 96, 96, 3), np.uint8))
     return LipPainter(draw, machine.slow)
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,12 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
+@lru_cache(maxsize=32)
+def _digest_of(path: Path, changed: int, size: int) -> str:
+    """Read once in a process, as every engine of every viewer asks."""
+    return digest(path)
+
+
 def compare(path: Path) -> Record:
     """Compare a file with its record; the first time, record it.
 
@@ -113,9 +120,10 @@ def compare(path: Path) -> Record:
         WeightsError: It has changed.
     """
     known = recorded(path)
-    found = digest(path)
+    state = path.stat()
+    found = _digest_of(path, state.st_mtime_ns, state.st_size)
     if known is None:
-        known = Record(found, path.stat().st_size)
+        known = Record(found, state.st_size)
         try:
             record(path, known)
         except OutputError as e:
