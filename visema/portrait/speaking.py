@@ -59,9 +59,10 @@ DEFAULT_STYLE: Final = "calm"
 _POSE: Final = np.array([*np.radians([2.0, 0.8, 0.9]), 0.014, 0.006])
 #: A pose lasts 1.2-2.8 s of speech; in pauses its clock goes at a tenth, so that the head rests where it is.
 _POSE_S, _POSE_MOVE_S, _PAUSE_PACE = (1.2, 2.8), (0.6, 1.1), 0.1
-#: A full nod: degrees down and shift in U. It begins .12 s before the stress, is lowest .05 s after, back at .40 s.
+#: A full nod: degrees down and shift in U. It begins .16 s before the stress, is lowest .07 s after (a quick nod goes
+#: at 30 degrees a second), back at .48 s.
 _NOD_DEG, _NOD_SHIFT = 1.9, 0.030
-_NOD_DOWN, _NOD_LOWEST, _NOD_BACK = 0.12, 0.05, 0.40
+_NOD_DOWN, _NOD_LOWEST, _NOD_BACK = 0.16, 0.07, 0.48
 #: Raised pitch lifts the chin by so many degrees for a standard deviation, over phrases rather than syllables.
 _TONE_DEG, _TONE_S = 0.35, 0.22
 #: Seconds of a breath drawn in: in a pause of this length or longer; at rest one every so many seconds.
@@ -145,7 +146,7 @@ def _nods(stresses: tuple[Stress, ...], t: FloatArray) -> FloatArray:
         down = min_jerk((since + _NOD_DOWN) / (_NOD_DOWN + _NOD_LOWEST))
         up = min_jerk((since - _NOD_LOWEST) / (_NOD_BACK - _NOD_LOWEST))
         out[near] += stress.weight**1.7 * down * (1 - up)
-    return np.asarray(np.minimum(out, 1.2))
+    return np.asarray(np.minimum(out, 1.0))
 
 
 def _breath(prosody: Prosody, t: FloatArray, rng: np.random.Generator) -> FloatArray:
