@@ -163,3 +163,15 @@ def test_leaving_early_ends_the_child(tmp_path: Path) -> None:
     with Child("video", path, "video", out=str(tmp_path / "l.mp4"), seconds=60, longest=1920) as child:
         next(child.messages())
     assert child._process.poll() is not None
+
+
+def test_what_we_have_written_ourselves_needs_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from visema.media import guard
+
+    monkeypatch.setattr(guard, "_TRUSTED", set())
+    ours = tmp_path / "ours" / "job" / "a.wav"
+    ours.parent.mkdir(parents=True)
+    guard.trust(tmp_path / "ours")
+    assert guard.trusted(ours)
+    for other in (tmp_path / "a.wav", tmp_path / "ours2" / "a.wav", tmp_path / "ours"):
+        assert not guard.trusted(other)

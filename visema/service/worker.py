@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Final
 
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
+from visema.media.guard import trust
 from visema.paths import cache_dir
 from visema.service.files import PICTURE, SOUND, Files, session_log
 from visema.service.jobs import Job, pack
@@ -239,6 +240,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, terminate)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     worker = Worker(settings, sys.argv[2])
+    # What is in there was decoded by a child and written anew when it was taken in.
+    trust(settings.folder / "temp")
     threading.Thread(target=worker.listen, name="lifeline", daemon=True).start()
     warm()
     worker.run()

@@ -289,8 +289,11 @@ def _engine(options: FilmOptions) -> tuple[type[MouthEngine], tuple[str, ...]]:
 def _read_photo(path: Path) -> Image:
     from visema.base import LARGEST_PHOTO
     from visema.face.landmarks import load_model
-    from visema.media.guard import Child, photo_of
+    from visema.media.guard import Child, photo_of, trusted
+    from visema.media.image import limit_size, read_image
 
+    if trusted(path):
+        return limit_size(read_image(path), LARGEST_PHOTO)
     with Child("picture", path, "picture", longest=LARGEST_PHOTO) as child:
         load_model()  # while the child starts
         return photo_of(child)
