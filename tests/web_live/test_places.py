@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,7 +100,7 @@ def running(folder: Path, cache: Path, scheme: str, *more: str) -> Iterator[str]
         assert process.poll() is None, log.read_text(errors="replace")
         try:
             urllib.request.urlopen(f"{scheme}://127.0.0.1:{port}/health", context=trusting, timeout=5).close()
-        except urllib.error.URLError:
+        except OSError:
             return False
         return True
 
@@ -158,7 +157,7 @@ def test_behind_nginx_as_documented(serve: Serve, tmp_path: Path, watch: Open) -
             assert process.poll() is None, (tmp_path / "error.log").read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/live/embed.js", timeout=5).close()
-            except urllib.error.URLError:
+            except OSError:
                 return False
             return True
 
@@ -196,3 +195,20 @@ def test_the_gradio_page_shows_the_live_view_first(site: Site, watch: Open) -> N
     visit.page.get_by_role("button", name="Live view").click()
     visit.page.wait_for_function("document.querySelector('#stage').dataset.view === 'live'")
     visit.until("a.player.connected")
+
+
+def test_the_examples_of_the_documentation(avatar_cache: Path, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "live_view.md").read_text("utf-8")
+    shell, python = (re.search(rf"```{kind}\n(.*?)```", guide, re.S) for kind in ("sh", "python"))
+    assert shell and python
+    with running(tmp_path, avatar_cache, "http") as address:
+        told = subprocess.run(
+            ["bash", "-euc", shell[1]],
+            env={**os.environ, "VISEMA": address}, capture_output=True, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+    assert '{"utterance":1}' in told.replace(" ", "")
+    assert "event: word" in told and '"text": "Hello."' in told.replace('"text":"', '"text": "')
+    subprocess.run(
+        [sys.executable, "-c", python[1]],
+        cwd=ROOT, env={**os.environ, "VISEMA_CACHE": str(tmp_path / "cache")}, timeout=90, check=True,
+    )  # fmt: skip
