@@ -119,7 +119,8 @@ def running(cache: Path, avatar: str, port: int, *options: str) -> Iterator[Runn
     """Start a server and wait until it answers; stop it at the end."""
     command = [sys.executable, str(Path(__file__)), "--port", str(port), "--avatar", avatar, *options]
     with (cache / f"server-{port}.log").open("wb") as log:
-        environment = {**os.environ, "VISEMA_CACHE": str(cache)}
+        # The last as `visema.cli.main` sets it.
+        environment = {**os.environ, "VISEMA_CACHE": str(cache), "OPENBLAS_NUM_THREADS": "1"}
         process = subprocess.Popen(command, cwd=cache, env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + START_S

@@ -79,6 +79,8 @@ class PatchMaker:
     """
 
     def __init__(self, loop: LoopFile) -> None:
+        # Small pictures cost half as much again when OpenCV shares them out, and all cores have talkers of their own.
+        cv2.setNumThreads(1)
         self._loop = loop
         self._lock = threading.Lock()
         self._engines: list[MouthEngine] = []
