@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: Loops never change under their address.
 FOREVER: Final = "public, max-age=31536000, immutable"
-#: What uvicorn is told for the socket: a peer that is silent is gone after 3 s, so that its stage, held for `GRACE_S`, is
-#: freed within 5 s; and JPEG is not compressed again.
+#: What uvicorn is told for the socket: a peer that is silent is gone after 3 s, so that its stage, which is held for
+#: `GRACE_S`, is freed within 5 s; and JPEG is not compressed again.
 SOCKET_OPTIONS: Final[dict[str, Any]] = {
     "ws_ping_interval": 1.5,
     "ws_ping_timeout": 1.5,
