@@ -3,6 +3,9 @@
 /** Characters that two lines hold; a longer sentence is shown part by part, cut after a comma where there is one. */
 const LONGEST = 84;
 const SHORTEST = 34;
+/** Width of a character of the widest usual fonts, in ems, and the share of a line that whole words fill. */
+const WIDE_EM = 0.6;
+const FILLED = 0.85;
 /** The last words stay for so long. */
 const STAY_MS = 1600;
 
@@ -28,8 +31,16 @@ export class Captions {
     const words = this.ahead.filter(inside);
     this.ahead = this.ahead.filter((word) => !inside(word) && word.t > event.t);
     this.words.clear();
-    this.parts = parts(event, words).map((part) => this.line(event, part));
+    this.parts = parts(event, words, this.room()).map((part) => this.line(event, part));
     this.show(this.parts[0] ?? null);
+  }
+
+  /** Characters that two lines hold here. */
+  room() {
+    const { fontSize, paddingLeft } = getComputedStyle(this.place);
+    const width = this.place.clientWidth - 2 * parseFloat(paddingLeft);
+    const held = Math.floor((2 * FILLED * width) / (WIDE_EM * parseFloat(fontSize)));
+    return held > 0 ? Math.min(LONGEST, held) : LONGEST; // switched off, it has no width
   }
 
   line(event, words) {
@@ -62,6 +73,7 @@ export class Captions {
     this.shown = line;
     this.place.replaceChildren(...(line ? [line] : []));
     this.place.classList.remove('over');
+    this.place.classList.toggle('open', Boolean(line));
   }
 
   /** Nothing more is said of an utterance. */
@@ -77,7 +89,7 @@ export class Captions {
 }
 
 /** The words of a sentence in parts that two lines hold; each part knows where its text ends. */
-function parts(event, words) {
+function parts(event, words, longest) {
   const out = [];
   let part = [];
   words.forEach((word, i) => {
@@ -87,7 +99,7 @@ function parts(event, words) {
     const end = next ? next.from : event.to;
     const pauses = /[,;:–—]/.test(event.text.slice(word.to - 1 - event.from, end - event.from));
     const left = event.to - word.to;
-    if (!next || next.to - part[0].from > LONGEST || (pauses && length > SHORTEST && length + left > LONGEST)) {
+    if (!next || next.to - part[0].from > longest || (pauses && length > SHORTEST && length + left > longest)) {
       part.end = end;
       out.push(part);
       part = [];

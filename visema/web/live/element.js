@@ -246,7 +246,8 @@ export class VisemaAvatar extends HTMLElement {
     const { state } = this;
     const place = this.player?.place ?? 0;
     this.dataset.state = state;
-    this.one('.label').textContent = say(state, { place });
+    // What was never there cannot be lost.
+    this.one('.label').textContent = say(state === 'lost' && !this.player?.hello ? 'connecting' : state, { place });
     const silent = this.player && !this.player.sound.running && ['preparing', 'speaking'].includes(state);
     this.toggleAttribute('data-silent', Boolean(silent));
     this.one('.tap span').textContent = say('tap');

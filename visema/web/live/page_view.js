@@ -102,7 +102,15 @@ class PageView {
   /** The visitor chooses a view. */
   choose(view) {
     store(view);
-    if (view === 'plain') this.remove();
+    const speaking = ['preparing', 'waiting', 'speaking'].includes(this.stage.dataset.state);
+    if (view === 'plain') {
+      this.remove();
+      // What it was saying ends with it.
+      this.stage.dataset.state = 'listening';
+      if (speaking) this.line('status_stopped');
+    } else if (speaking) {
+      document.querySelector('#stop')?.click(); // two voices at once are one too many
+    }
     this.show(view === 'plain' ? 'plain' : 'coming');
     this.follow();
   }

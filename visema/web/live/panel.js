@@ -53,13 +53,19 @@ export class Panel {
       ['server: seats', `${this.server.seats_taken ?? '–'}/${this.server.seats ?? '–'}`],
       ['server: skipped', String(this.server.pictures_skipped_total ?? '–')],
     ];
-    this.place.replaceChildren(...rows.flatMap(([name, value]) => [cell('dt', name), cell('dd', value)]));
+    this.place.replaceChildren(...rows.map(([name, value]) => row(name, value)));
   }
 
   close() {
     clearInterval(this.timer);
     clearInterval(this.serverTimer);
   }
+}
+
+function row(name, value) {
+  const element = document.createElement('div');
+  element.append(cell('dt', name), cell('dd', value));
+  return element;
 }
 
 function cell(tag, content) {

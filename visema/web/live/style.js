@@ -42,15 +42,22 @@ canvas {
 }
 .tap svg { width: 22px; height: 22px; fill: none; stroke: var(--accent); stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 :host([data-silent]) .tap { display: flex; }
+/* Two lines below the picture. Where controls follow, their place is kept, so that no button moves under a finger;
+   elsewhere nothing is there until something is said. */
 .captions {
-  display: flex; align-items: center; justify-content: center; height: 68px; padding: 6px 18px; text-align: center;
-  font-size: 16.5px; line-height: 1.4; overflow: hidden; text-wrap: balance;
+  display: flex; align-items: center; justify-content: center; height: 0; padding: 0 18px; text-align: center;
+  font-size: 16.5px; line-height: 1.4; overflow: hidden; overflow-wrap: anywhere; text-wrap: balance;
+  transition: height 0.25s ease 0.8s;
 }
-.captions.over { opacity: 0; transition: opacity 0.3s; }
-.captions p { margin: 0; color: #ffffffb8; }
+.captions.open { height: calc(2.8em + 16px); transition-delay: 0s; }
+.captions p { margin: 0; color: #ffffffb8; transition: opacity 0.3s; }
+.captions.over p { opacity: 0; }
 .captions span { border-radius: 5px; }
 .captions .said { color: #fff; }
 .captions .now { color: #12211f; background: #8fe6cb; box-shadow: 0 0 0 3px #8fe6cb; }
+:host([controls]) .captions { height: calc(2.8em + 16px); margin-bottom: -8px; background: #fff; }
+:host([controls]) .captions p { color: #6b6862; }
+:host([controls]) .captions .said { color: #1d1c1a; }
 :host([captions='off']) .captions { display: none; }
 .note { margin: 0; padding: 10px 16px; background: #33291f; color: #f6e3bb; font-size: 13.5px; line-height: 1.45; }
 .note:empty, :host([quiet]) .note { display: none; }
@@ -68,24 +75,39 @@ canvas {
 .bar button.speak { background: var(--accent); border-color: transparent; color: #fff; }
 .bar button.speak:hover { background: var(--accent); filter: brightness(0.88); }
 :is(button, textarea):focus-visible { outline: 3px solid #48a3a3; outline-offset: 2px; }
+/* Over the hair, not the face: as many columns as there is room for. */
 .stats {
-  position: absolute; top: 10px; left: 10px; margin: 0; padding: 10px 12px; border-radius: 10px; background: rgb(16 16 15 / 80%);
-  font: 11px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; pointer-events: none;
-  display: grid; grid-template-columns: auto auto; gap: 0 14px; max-width: calc(100% - 20px);
+  position: absolute; inset: 8px 8px auto; margin: 0; padding: 8px 12px; border-radius: 10px; background: rgb(16 16 15 / 72%);
+  font: 10.5px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; pointer-events: none;
+  column-width: 168px; column-gap: 18px;
 }
-.stats dt { color: #ffffff9c; white-space: nowrap; }
+.stats div { display: flex; justify-content: space-between; gap: 10px; break-inside: avoid; }
+.stats dt { color: #ffffffb0; white-space: nowrap; }
 .stats dd { margin: 0; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media (prefers-color-scheme: dark) {
-  .bar { background: #1e1d1b; color: #f1efea; }
+  .bar, :host([controls]) .captions { background: #1e1d1b; color: #f1efea; }
+  :host([controls]) .captions p { color: #a8a49c; }
+  :host([controls]) .captions .said { color: #f1efea; }
   .bar textarea { background: #161514; border-color: #3a3834; }
   .bar button { background: #2a2826; border-color: #45423d; }
   .bar button:hover { background: #34322f; }
 }
 @media (max-width: 480px) {
-  .captions { font-size: 15px; padding: 6px 12px; }
+  .captions { font-size: 15px; padding: 0 12px; }
   .bar textarea { flex-basis: 100%; height: 74px; }
   .bar button { flex: 1 1 auto; }
-  .stats { font-size: 10px; line-height: 1.4; }
+  .stats { inset: 6px 6px auto; padding: 6px 5px; font-size: 9px; column-width: 132px; column-gap: 8px; }
+  .stats div { gap: 4px; }
 }
-@media (prefers-reduced-motion: reduce) { .dot { animation: none !important; } }
+/* A phone on its side: the picture leaves room for the words and the buttons, and nothing lies over its mouth. */
+@media (max-height: 480px) {
+  :host([controls]) canvas { height: var(--visema-height, max(150px, 100dvh - 170px)); }
+  :host([controls]) :is(.state, .tools) { top: 10px; bottom: auto; }
+  :host([controls]) .bar { padding: 8px 14px; }
+  .bar textarea { flex-basis: 90px; height: 48px; }
+}
+@media (prefers-reduced-motion: reduce) {
+  .dot { animation: none !important; }
+  canvas, .captions, .captions p { transition: none; }
+}
 `;
