@@ -18,7 +18,7 @@ ENGLISH_ONLY: Final = (
 )  # fmt: skip
 ERRORS: Final = frozenset(
     {"VisemaError", "InputError", "MediaError", "FaceError", "VoiceError", "AvatarError", "EngineError", "OutputError"}
-    | {"Unreachable", "Full", "Cancelled"}
+    | {"Unreachable", "UnknownVoice", "Full", "Cancelled"}
 )
 
 

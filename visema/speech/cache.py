@@ -17,6 +17,7 @@ import numpy as np
 
 from visema.message import from_json, to_json
 from visema.paths import cache_dir
+from visema.speech.cost import CostRecord, cost_of
 from visema.speech.sound import Sound, let_go
 from visema.speech.types import Span, Speech, SpeechSettings
 from visema.types import Samples
@@ -45,6 +46,10 @@ def _path(text: str, voice: str, settings: SpeechSettings) -> Path:
 def _engine_version(engine: str) -> str:
     from importlib import metadata
 
+    from visema.speech.remote import catalogue
+
+    if engine in catalogue.NAMES:
+        return catalogue.version(engine)
     try:
         return metadata.version({"espeak": "espeakng-loader", "edge": "edge-tts"}.get(engine, engine))
     except metadata.PackageNotFoundError:
@@ -68,6 +73,8 @@ def load(text: str, voice: str, settings: SpeechSettings) -> Speech | None:
             text=text,
             voice=str(head["voice"]),
             notes=tuple(from_json(n) for n in head["notes"]),
+            timing=str(head.get("timing", "")),
+            cost=_cost(text, str(head["voice"]), len(samples) / int(head["rate"])),
         )
         if speech.rate <= 0 or (speech.phones and speech.phones[-1].end > speech.duration + 0.1):
             raise ValueError("times beyond its end")
@@ -80,6 +87,14 @@ def load(text: str, voice: str, settings: SpeechSettings) -> Speech | None:
     except OSError:
         _log.debug("the cache of speech is read-only: %s", path.parent)
     return speech
+
+
+def _cost(text: str, voice: str, seconds: float) -> CostRecord | None:
+    """Kept speech costs nothing, which is said where it would have cost."""
+    from visema.speech.remote import catalogue
+
+    engine = voice.partition(":")[0]
+    return cost_of(engine, "", len(text), seconds, cached=True) if engine in catalogue.NAMES else None
 
 
 def _checked(
@@ -119,7 +134,7 @@ def store(speech: Speech, text: str, voice: str, settings: SpeechSettings) -> No
     path = _path(text, voice, settings)
     head = {
         "rate": speech.rate, "words": speech.words, "phones": speech.phones, "voice": speech.voice,
-        "notes": [to_json(n) for n in speech.notes],
+        "notes": [to_json(n) for n in speech.notes], "timing": speech.timing,
     }  # fmt: skip
     temporary = None
     try:

@@ -18,6 +18,7 @@ import numpy as np
 from visema.errors import VoiceError
 from visema.message import Message
 from visema.speech import edge_voices, network
+from visema.speech.cost import CostRecord
 from visema.speech.edge_timing import Boundary, fit_speech
 from visema.speech.ipa import is_ipa, respelling
 from visema.speech.mp3 import Mp3Decoder, Mp3Error
@@ -43,7 +44,13 @@ _RATE_PERCENT: Final = (-70, 200)
 
 
 class Unreachable(VoiceError):
-    """The service could not be reached, or did not answer with speech; another voice can speak instead."""
+    """The service could not be reached, or did not answer with speech; another voice can speak instead.
+
+    Attributes:
+        cost: Of the parts of the text that it had spoken before.
+    """
+
+    cost: CostRecord | None = None
 
 
 class _Broken(Exception):
@@ -119,7 +126,7 @@ class EdgeEngine:
         parts = []
         try:
             for chunk, words in _chunks(text, split_words(text)):
-                sent, sent_words = _respelled(chunk, words, settings)
+                sent, sent_words = respelled(chunk, words, settings)
                 samples, rate, boundaries = _in_loop(self._ask(sent, voice, settings, gender, brief, sent_words))
                 brief = False
                 parts.append((chunk, words, sent_words, samples, rate, boundaries))
@@ -332,7 +339,7 @@ def _escaped_bytes(text: str) -> int:
     return len(text.encode("utf-8", "replace")) + 5 * sum(text.count(c) for c in "&<>")
 
 
-def _respelled(text: str, words: Sequence[Word], settings: SpeechSettings) -> tuple[str, list[Word]]:
+def respelled(text: str, words: Sequence[Word], settings: SpeechSettings) -> tuple[str, list[Word]]:
     """The text as the service gets it: it takes no IPA, so such words go out in letters that sound like it."""
     out = ""
     sent: list[Word] = []

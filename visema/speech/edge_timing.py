@@ -46,8 +46,10 @@ class Boundary(NamedTuple):
 Part = tuple[str, list[Word], list[Word], Samples, int, list[Boundary]]
 
 
-def fit_speech(parts: Sequence[Part], voice: str, language: str, settings: SpeechSettings, text: str) -> Speech:
-    """Join the answers for the parts of a text to one timed speech."""
+def fit_speech(
+    parts: Sequence[Part], voice: str, language: str, settings: SpeechSettings, text: str, *, delayed: bool = True
+) -> Speech:
+    """Join the answers for the parts of a text to one timed speech; ``delayed`` if their sound was MP3."""
     words: list[Span] = []
     phones: list[Span] = []
     sounds: list[Samples] = []
@@ -60,7 +62,7 @@ def fit_speech(parts: Sequence[Part], voice: str, language: str, settings: Speec
         times = match_boundaries(sent_words, boundaries)
         labels, durations, note = _phones(part_text, part_words, sorted(times), language, settings)
         notes += [note] if note and note not in notes else []
-        delay = decoder_delay(samples, rate, times, labels)
+        delay = decoder_delay(samples, rate, times, labels) if delayed else 0.0
         times = {i: (a + delay, b + delay) for i, (a, b) in times.items()}
         kept = _trimmed(samples, rate, max(end for _, end in times.values()))
         offset = length / rate

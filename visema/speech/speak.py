@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -12,9 +14,12 @@ import numpy as np
 from visema.errors import InputError, VoiceError
 from visema.message import Message
 from visema.speech import cache as speech_cache
-from visema.speech import espeak_voices
+from visema.speech import edge_voices, espeak_voices
+from visema.speech.cost import CostRecord
 from visema.speech.edge import EdgeEngine, Unreachable
 from visema.speech.espeak import SENTENCE_PAUSE, EspeakEngine
+from visema.speech.remote import catalogue
+from visema.speech.remote.engine import MANY, language_of
 from visema.speech.sound import Sound
 from visema.speech.text import Segment, normalise, written_spans
 from visema.speech.types import Span, Speech, SpeechEngine, SpeechSettings, Voice
@@ -36,6 +41,8 @@ _KNEE: Final = 0.8
 _FADE: Final = 0.004
 #: Characters spoken at once, so that a book takes no more memory than a page.
 _PART: Final = 1200
+#: Of a speech in several parts the poorest counts.
+_TIMINGS: Final = ("estimated", "aligned", "service", "")
 
 
 def speak(
@@ -50,7 +57,8 @@ def speak(
 
     Args:
         text: What the user typed; ``[pause 500ms]`` is silence of that length.
-        voice: ``edge:<name>``, ``espeak:<name>`` or a bare name of either.
+        voice: ``edge:<name>``, ``espeak:<name>`` or a bare name of either, or a name after ``elevenlabs:``,
+            ``openai:``, ``coqui:`` or ``piper:``; see `visema.speech.voices.resolve_voice`.
         settings: Rate, pitch, volume, pronunciations.
         offline: Never ask the network: the embedded voice nearest in language and gender speaks for a network voice.
         cache: Take the speech from the cache, and keep it there.
@@ -65,33 +73,38 @@ def speak(
     settings = settings or SpeechSettings()
     _check(settings)
     chosen = resolve_voice(voice, offline)
-    segments = normalise(text, chosen.language, settings.pronunciations)
-    if not chosen.cloud:
+    language = language_of(text) if chosen.language == MANY else chosen.language
+    segments = normalise(text, language, settings.pronunciations)
+    if chosen.name.startswith(f"{espeak_voices.ENGINE}:"):
         return _speak_kept(EspeakEngine(), chosen, text, segments, settings, cache)
     kept = speech_cache.load(text, chosen.name, settings) if cache else None
     if kept is not None:
         return kept
     reason = Message("The network is switched off.")
-    if not offline:
+    spent: CostRecord | None = None
+    if not (offline and chosen.cloud):
         try:
-            return _speak_kept(EdgeEngine(), chosen, text, segments, settings, cache)
+            return _speak_kept(_engine_of(chosen), chosen, text, segments, settings, cache)
         except Unreachable as e:
-            reason = e.what
-    substitute = espeak_voices.nearest(chosen.language, chosen.gender)
-    note = Message(
-        "The network voice {voice} does not speak. {reason} The embedded voice {substitute} speaks instead.",
-        voice=chosen.name.partition(":")[2],
-        reason=reason,
-        substitute=substitute.name,
-    )
-    foreign = chosen.language.split("-")[0].lower() != substitute.language.split("-")[0].lower()
+            reason, spent = e.what, e.cost
+    substitute = espeak_voices.nearest(language, chosen.gender)
+    told = {"voice": chosen.name.partition(":")[2], "reason": reason, "substitute": substitute.name}
+    local = "The voice {voice} does not speak. {reason} The embedded voice {substitute} speaks instead."
+    cloud = "The network voice {voice} does not speak. {reason} The embedded voice {substitute} speaks instead."
+    note = Message(cloud, **told) if chosen.cloud else Message(local, **told)
+    foreign = language.split("-")[0].lower() != substitute.language.split("-")[0].lower()
     if foreign:
-        note = Message("{note} It knows no {language}.", note=note, language=chosen.language)
+        note = Message("{note} It knows no {language}.", note=note, language=language)
     _log.info(note)  # the caller shows the notes
     if foreign:
         segments = normalise(text, substitute.language, settings.pronunciations)
     speech = _speak_kept(EspeakEngine(), substitute, text, segments, settings, cache)
-    return replace(speech, notes=(*speech.notes, note))
+    return replace(speech, notes=(*speech.notes, note), cost=spent)
+
+
+def _engine_of(voice: Voice) -> SpeechEngine:
+    name = voice.name.partition(":")[0]
+    return EdgeEngine() if name == edge_voices.ENGINE else catalogue.engine(name)
 
 
 def _check(settings: SpeechSettings) -> None:
@@ -132,15 +145,25 @@ def _speak_segments(
     words: list[Span] = []
     phones: list[Span] = []
     notes: list[str] = []
+    timings: list[str] = []
     rate = 0
     silence = LEAD
-    # The service leaves a pause around each of its answers, the embedded voice none.
-    between = 0.0 if voice.cloud else SENTENCE_PAUSE / settings.rate
+    # edge-tts leaves a pause around each of its answers, other voices little or none.
+    between = 0.0 if engine.name == edge_voices.ENGINE else SENTENCE_PAUSE / settings.rate
+    costs: list[CostRecord] = []
     for segment in (part for whole in segments for part in whole.parts(_PART, between)):
         if not any(c.isalnum() for c in segment.spoken):
             silence += segment.pause
             continue
-        speech = engine.speak(segment.spoken, name, settings)
+        try:
+            speech = engine.speak(segment.spoken, name, settings)
+        except Unreachable as unreachable:
+            unreachable.cost = _sum(costs)
+            raise
+        if rate not in (0, speech.rate):
+            raise VoiceError("The speech service changed its sample rate.", "Try again.")
+        costs += [speech.cost] if speech.cost else []
+        timings.append(speech.timing)
         rate = speech.rate
         before = sound.length / rate
         sound.add(np.zeros(round(silence * rate), np.float32))
@@ -165,7 +188,13 @@ def _speak_segments(
         text=text,
         voice=voice.name,
         notes=tuple(notes),
+        timing=min(timings, key=_TIMINGS.index),
+        cost=_sum(costs),
     )
+
+
+def _sum(costs: Sequence[CostRecord]) -> CostRecord | None:
+    return reduce(add, costs) if costs else None
 
 
 def _add(phones: list[Span], start: float, end: float, label: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from visema.speech.cost import CostRecord
 from visema.types import Samples
 
 
@@ -32,6 +33,9 @@ class Speech:
         notes: Sentences that a user must see, such as which fallback was used and why.
         recorded: True when a human spoke, so that loudness says something about the mouth.
         guessed: True when the words were recognised and not given.
+        timing: Where the times of a remote voice's words come from: ``service`` (it told them), ``aligned`` (found in
+            the sound) or ``estimated`` (laid out by usual durations); empty for other speech.
+        cost: What a remote voice cost; None where nothing is counted.
     """
 
     samples: Samples
@@ -44,6 +48,8 @@ class Speech:
     notes: tuple[str, ...] = ()
     recorded: bool = False
     guessed: bool = False
+    timing: str = ""
+    cost: CostRecord | None = None
 
     @property
     def duration(self) -> float:

@@ -7,6 +7,8 @@ from typing import Final
 
 from visema.errors import VoiceError
 from visema.speech import edge_voices, espeak_voices
+from visema.speech.remote import catalogue
+from visema.speech.remote.engine import MANY
 from visema.speech.similar import did_you_mean, similar
 from visema.speech.types import Voice
 
@@ -21,7 +23,7 @@ def list_voices(language: str | None = None, offline: bool = False) -> list[Voic
         language: Only those of this language: ``en``, ``en-US`` or an English name such as ``French``.
         offline: Do not ask the network for its voices; the list that came with the program serves.
     """
-    voices = [*edge_voices.list_voices(offline), *espeak_voices.list_voices()]
+    voices = [*edge_voices.list_voices(offline), *espeak_voices.list_voices(), *catalogue.list_voices(offline)]
     if language:
         voices = [v for v in voices if speaks(v, language)]
     return sorted(voices, key=lambda v: (v.language.lower(), not v.cloud, v.name))
@@ -31,7 +33,9 @@ def speaks(voice: Voice, language: str) -> bool:
     """Whether ``voice`` is of ``language``, a tag or the beginning of one, or a word of the voice's label."""
     wanted, tag = language.lower().replace("_", "-"), voice.language.lower()
     return (
-        tag == wanted or tag.startswith(wanted + "-") or (len(wanted) > 3 and voice.label.lower().startswith(wanted))
+        tag in (wanted, MANY)
+        or tag.startswith(wanted + "-")
+        or (len(wanted) > 3 and voice.label.lower().startswith(wanted))
     )
 
 
@@ -39,7 +43,8 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
     """The voice that a user means by ``name``.
 
     Args:
-        name: ``edge:<name>``, ``espeak:<name>``, ``espeak`` alone for its default, or a bare name of either.
+        name: ``edge:<name>``, ``espeak:<name>``, ``espeak`` alone for its default, a bare name of either, or
+            ``elevenlabs:``, ``openai:``, ``coqui:`` or ``piper:`` with a name, and where need be ``@language``.
         offline: Do not ask the network whether it has the voice.
 
     Raises:
@@ -49,11 +54,14 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
     engine, colon, rest = name.partition(":")
     if engine.lower() == espeak_voices.ENGINE:
         return espeak_voices.find(rest)
+    if colon and engine.lower() in catalogue.NAMES:
+        return catalogue.find(engine.lower(), rest, offline)
     if colon and engine.lower() != edge_voices.ENGINE:
         raise VoiceError(
             "There is no voice engine '{engine}'.",
-            "Use edge:<name> or espeak:<name>; --list-voices shows them.",
+            "Use {engines} and a name after it; --list-voices shows them.",
             engine=engine,
+            engines=", ".join(f"{name}:" for name in ("edge", "espeak", *catalogue.NAMES)),
         )
     own = rest if colon else name
     if colon or _EDGE_NAME.fullmatch(own):

@@ -55,6 +55,7 @@ class House:
     """
 
     def __init__(self, avatar: Avatar, cache: Path, voice: str | None = None, *, offline: bool = False) -> None:
+        from visema.speech.remote.catalogue import ask_ahead
         from visema.speech.voices import resolve_voice
 
         self.cache = cache
@@ -68,6 +69,7 @@ class House:
         self._avatar_lock = threading.Lock()
         self._viewers: dict[str, Viewer] = {}  # by Gradio's name for the browser's tab
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="picture")
+        self._voices_asked: Callable[[], None] = (lambda: None) if offline else ask_ahead()
 
     # -- avatars --------------------------------------------------------------------------------------------------
 
@@ -108,9 +110,10 @@ class House:
 
     @cached_property
     def voices(self) -> list[Voice]:
-        """All voices; the network is not asked for news, which would hold up the first visitor."""
+        """All voices; edge-tts is not asked for news, which would hold up the first visitor, others were before."""
         from visema.speech.voices import list_voices
 
+        self._voices_asked()
         return list_voices(offline=True)
 
     def first_voice(self, language: str) -> str:

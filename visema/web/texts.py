@@ -64,9 +64,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pitch": ("Pitch, semitones", "Высота, полутоны"),
     "volume": ("Volume", "Громкость"),
     "cloud_notice": (
-        "This voice is a cloud voice: your text goes to Microsoft’s service. If the service cannot be reached, "
+        "This voice is a cloud voice: your text goes to {service}. If the service cannot be reached, "
         "a voice of this machine speaks instead, and you are told.",
-        "Это облачный голос: текст отправляется в службу Microsoft. Если она недоступна, заговорит голос "
+        "Это облачный голос: текст отправляется в службу {service}. Если служба недоступна, заговорит голос "
         "этого компьютера, и вы увидите предупреждение.",
     ),
     "local_notice": (

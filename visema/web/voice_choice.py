@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
+from visema.speech.remote.catalogue import company
+from visema.speech.remote.engine import MANY
 from visema.speech.types import Voice
 from visema.web.texts import LANGUAGES, text
 
@@ -53,15 +55,16 @@ def language_name(code: str, language: str) -> str:
 
 def language_choices(voices: Sequence[Voice], language: str) -> list[tuple[str, str]]:
     """Entries of the language filter: (what is read, value), by name."""
-    codes = {base_language(voice.language) for voice in voices}
+    codes = {base_language(voice.language) for voice in voices} - {MANY}
     named = sorted(((language_name(code, language), code) for code in codes), key=lambda entry: entry[0].casefold())
     return [(text("all_languages", language), ALL), *named]
 
 
 def voice_choices(voices: Sequence[Voice], code: str, *, offline: bool = False) -> list[tuple[str, str]]:
     """Entries of the voice list for a language ``code`` of the filter: (what is read, value), likely ones first."""
-    fitting = [voice for voice in voices if code in (ALL, base_language(voice.language))]
-    fitting.sort(key=lambda voice: voice.cloud == offline)  # stable: by language and name within a kind
+    fitting = [voice for voice in voices if code == ALL or base_language(voice.language) in (code, MANY)]
+    # Stable: by language and name within a kind. Voices that may cost money speak every language, and come last.
+    fitting.sort(key=lambda voice: (voice.language == MANY, voice.cloud == offline))
     return [(voice.label or voice.name, voice.name) for voice in fitting]
 
 
@@ -79,7 +82,7 @@ def pick(voices: Sequence[Voice], code: str, current: str = "", *, offline: bool
 
 def notice(voices: Sequence[Voice], name: str, language: str, *, offline: bool) -> str:
     """What choosing this voice means for the text: does it leave the machine?"""
-    cloud = next((voice.cloud for voice in voices if voice.name == name), True)
-    if not cloud:
+    chosen = next((voice for voice in voices if voice.name == name), None)
+    if chosen and not chosen.cloud:
         return text("local_notice", language)
-    return text("offline_notice" if offline else "cloud_notice", language)
+    return text("offline_notice" if offline else "cloud_notice", language, service=company(name))
