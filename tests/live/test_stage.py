@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,26 @@ def test_sentences_join_without_a_gap_of_their_own(loop: LoopFile, crew: Crew) -
     ours, theirs = pauses(heard(collector)[1], RATE), pauses(whole.samples, whole.rate)
     assert len(ours) == len(theirs) == 2
     assert all(a - b < 0.05 for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_machine_that_stood_still_goes_on_drawing(loop: LoopFile, crew: Crew) -> None:
+    class Stalls(PatchMaker):
+        drawn = 0
+
+        def draw(self, *arguments: Any) -> Any:
+            self.drawn += 1
+            if self.drawn == 5:
+                time.sleep(1.0)
+            return super().draw(*arguments)
+
+    maker = Stalls(loop)
+    stage = Stage(loop, maker, crew, "espeak:tone")
+    collector = Collector(stage)
+    stage.attach(collector)
+    stage.say("ma " * 16)
+    eventually(lambda: maker.drawn > 30, 20)
+    eventually(lambda: sum(bool(p.jpeg) for _, p in collector.pictures) > 20)
+    stage.close()
 
 
 def pauses(samples: np.ndarray, rate: int) -> list[float]:

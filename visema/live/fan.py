@@ -88,6 +88,8 @@ class Fan:
 
     def close(self, reason: str) -> None:
         """Send everybody away."""
+        for kept in (self._pictures, self._sounds, self._events):
+            kept.clear()
         outputs, self.outputs = self.outputs, []
         for output in outputs:
             output.closed(reason)

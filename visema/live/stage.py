@@ -203,9 +203,13 @@ class Stage(Watchable):
                 return
             for utterance in self._line:
                 utterance.conclude()
+                utterance.segments.clear()
             self._closed = True
             self._line.clear()
+            self._voicing = self._unseen = None
             self._fan.close(reason)
+            # A stage refers to itself, so it stays until Python looks for such; its sound, of megabytes, must not.
+            self._timeline.clear()
         self._crew.pool.cancel(self._task)
         self._leave_seat()
 

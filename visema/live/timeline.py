@@ -160,8 +160,9 @@ class Timeline:
 
     def deliver(self, job: Job, patch: Patch | None, now: float) -> bool:
         """Send what was drawn, unless a cut has made it void; False when it came too late to be seen in time."""
-        # The last one's time, no mean: a hiccup costs one picture, a slow machine keeps skipping as far as it must.
-        self._takes_s = min(now - job.asked, PICTURE_AHEAD_S)
+        # The last one's time, no mean: a hiccup costs one picture, a slow machine keeps skipping as far as it must. But
+        # never so far that no picture would be drawn any more, as this would then stay as it is.
+        self._takes_s = max(0.0, min(now - job.asked, PICTURE_AHEAD_S - TOO_LATE_S - 2 / self.fps))
         if job.epoch != self.epoch:
             return True
         t = job.frame / self.fps
@@ -182,6 +183,12 @@ class Timeline:
         if not self._bare:
             self._fan.picture(Picture(frame, frame % self._loop.count, frame / self.fps, self.epoch), now)
             self._bare = True
+
+    def clear(self) -> None:
+        """Let go of all sound and of the mouth's plan; nothing more will be asked for."""
+        self._take = None
+        self._sounds.clear()
+        self._mouth = MouthLine(self.fps)
 
     def due(self, now: float) -> float | None:
         """Media time when there is something to send or to draw; None while there is nothing."""
