@@ -167,10 +167,10 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def picture() -> np.ndarray:
-    """The presenter, 256 x 256."""
+    """The presenter, 192 x 192."""
     image = cv2.imread(str(ASSETS / "presenter.png"))
     assert image is not None
-    return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(image, (192, 192), interpolation=cv2.INTER_AREA))
 
 
 @pytest.fixture(scope="session")

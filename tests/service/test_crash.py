@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 from tests.service.conftest import Server, until
 
 VOICE = "espeak:en-us"
-LONG = "The quick brown fox jumps over the lazy dog, and runs away into the woods. " * 5
+LONG = "The quick brown fox jumps over the lazy dog, and runs away into the woods. " * 3
 
 
 def test_a_killed_server_goes_on_after_its_restart(own_server: Callable[..., Server], photo: bytes) -> None:
@@ -56,3 +61,40 @@ def test_a_server_that_is_stopped_leaves_its_jobs_to_the_next_and_removes_what_i
     until(lambda: server.status(session)["status"] == "expired", "it to be removed")
     until(lambda: not list(server.outputs.glob(f"{session}*")), "its files to go")
     assert server.ask("GET", f"/download/{session}").status_code == 410
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_disk_that_fills_up(own_server: Callable[..., Server], photo: bytes, small_disk: Path) -> None:
+    server = own_server(VISEMA_WORKERS="1", VISEMA_MIN_FREE_MB="0", VISEMA_OUTPUTS=str(small_disk))
+    ballast = small_disk / "ballast"
+
+    def fill(leave: int) -> None:
+        free = os.statvfs(small_disk)
+        ballast.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - leave))
+
+    fill(512 << 10)
+    full = server.generate(image=photo, audio=b"\0" * (3 << 20))
+    assert full.status_code == 507 and full.json()["error"] == "disk_full", full.text
+    until(lambda: not list((small_disk / "temp").iterdir()), "the upload to go")
+    # There is room for the upload, but not for the film.
+    ballast.unlink()
+    fill(700 << 10)
+    session = server.begin(image=photo, text=LONG * 5, voice=VOICE, resolution="1024x1024")
+    status = server.over(session)
+    assert status["status"] == "failed" and status["error"]["error"] == "disk_full", status
+    assert str(small_disk) not in str(status)
+    until(lambda: not list((small_disk / "temp").iterdir()), "its files to go")
+    # And once there is room again, everything goes on.
+    ballast.unlink()
+    assert server.over(server.begin(image=photo, text="Hi.", voice=VOICE))["status"] == "completed"

@@ -54,8 +54,11 @@ def test_nothing_of_it_is_fetched_before_it_is_opened(visit: Callable[..., Any])
     assert not [name for name in names if "/film/" in name]
     open_tab(page)
     assert page.evaluate("performance.getEntriesByType('resource').some(e => e.name.endsWith('/film/panel.js'))")
+    page.fill(".film-text", "kept")
     page.get_by_role("tab", name="Live avatar").click()
-    assert page.is_visible("#stage")
+    assert page.is_visible("#stage") and not page.is_visible(".film-text")
+    open_tab(page)
+    assert page.input_value(".film-text") == "kept"
 
 
 def test_a_photo_and_a_text_become_a_film(visit: Callable[..., Any], photo: Path, site: Site) -> None:

@@ -17,6 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from visema.paths import ROOT, explain_os_error
 from visema.service.files import Files
 from visema.service.settings import Settings
@@ -60,6 +62,7 @@ class Crew:
         self._over = threading.Event()
         self._woken = threading.Event()
         self._holding: IO[bytes] | None = None
+        self._swept = -math.inf
 
     def start(self) -> None:
         """Begin to make what waits; where that has begun, nothing."""
@@ -90,22 +93,27 @@ class Crew:
     # -- the thread -----------------------------------------------------------------------------------------------
 
     def _look_after(self) -> None:
-        swept, pause = -math.inf, min(SWEEP_S, self._settings.keep_s / 4)
         try:
             while not self._over.is_set():
-                if self._holding is None and not self._take_charge():
-                    self._woken.wait(1.0)
-                    continue
-                for place in range(len(self._members)):
-                    self._replace(place)
-                if time.monotonic() - swept > pause:
-                    swept = time.monotonic()
-                    self.sweep()
-                self._woken.wait(BEAT_S)
-        except Exception:
-            log.exception("The workers are no longer looked after.")
+                try:
+                    pause = self._look()
+                except Exception:  # a full disk, a database that is away: it will be better later
+                    log.exception("The workers could not be looked after.")
+                    pause = 1.0
+                self._woken.wait(pause)
         finally:
             self._end_all()
+
+    def _look(self) -> float:
+        """Look once; seconds until the next time."""
+        if self._holding is None and not self._take_charge():
+            return 1.0
+        for place in range(len(self._members)):
+            self._replace(place)
+        if time.monotonic() - self._swept > min(SWEEP_S, self._settings.keep_s / 4):
+            self._swept = time.monotonic()
+            self.sweep()
+        return BEAT_S
 
     def _take_charge(self) -> bool:
         """Be the one server of this folder that has workers; False where another is."""
@@ -153,7 +161,10 @@ class Crew:
             member.end()
         for member in filter(None, self._members):
             member.close()
-            self._store.release(member.owner, self._settings.attempts, counted=False)
+            try:
+                self._store.release(member.owner, self._settings.attempts, counted=False)
+            except SQLAlchemyError as e:
+                log.warning("A film stays with its ended worker until its lease has run out: %s", e)
         if self._holding:
             self._holding.close()
             self._holding = None

@@ -335,7 +335,7 @@ def _engine(url: str) -> Engine:
 
     def opened(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # its own way of beginning transactions takes the lock too late
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000", "wal_autocheckpoint=200"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     def begun(connection: Connection) -> None:

@@ -16,6 +16,8 @@ import time
 from types import FrameType
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.media.guard import trust
 from visema.paths import cache_dir
@@ -64,11 +66,14 @@ class Worker:
         """Make films for ever."""
         while True:
             self._poked.clear()
-            job = self._store.claim(self._owner, self._settings.lease_s, self._settings.attempts)
-            if job is None:
-                self._poked.wait(IDLE_S)
-            else:
-                self._make(job)
+            try:
+                job = self._store.claim(self._owner, self._settings.lease_s, self._settings.attempts)
+                if job:
+                    self._make(job)
+                    continue
+            except SQLAlchemyError as e:  # a full disk, a database that is away: what was begun is begun again
+                log.warning("The database could not be used: %s", e)
+            self._poked.wait(IDLE_S)
 
     def _make(self, job: Job) -> None:
         handler = session_log(self._files.log(job.id))
@@ -169,7 +174,7 @@ class Watch:
         while not self._over.is_set():
             try:
                 self.report()
-            except Exception as e:  # a database that is away for a moment: the lease gives it time to come back
+            except SQLAlchemyError as e:  # away for a moment: the lease gives it time to come back
                 log.warning("The database could not be told: %s", e)
             if self.stop.is_set():
                 if not self._over.wait(PATIENCE_S):
@@ -183,18 +188,22 @@ class Watch:
     def _break_off(self) -> None:
         """What is being done does not stop by itself: end it with this process."""
         log.info("Broken off: %s.", self.why)
-        if self._store.give_up(self._job.id, self._owner):
-            self._files.remove(self._job.id, log=False)
-        os._exit(BROKEN_OFF)
+        try:
+            if self._store.give_up(self._job.id, self._owner):
+                self._files.remove(self._job.id, log=False)
+        finally:
+            os._exit(BROKEN_OFF)
 
     def _give_in(self) -> None:
         minutes = self._settings.max_job_s / 60
         log.error("Broken off after %.0f minutes.", minutes)
-        detail = f"The film was not finished within {minutes:.0f} minutes."
-        hint = "Try a shorter recording or text."
-        if self._store.fail(self._job.id, self._owner, "too_slow", pack(detail), pack(hint)):
-            self._files.clear(self._job.id)
-        os._exit(BROKEN_OFF)
+        detail = pack(f"The film was not finished within {minutes:.0f} minutes.")
+        try:
+            hint = pack("Try a shorter recording or text.")
+            if self._store.fail(self._job.id, self._owner, "too_slow", detail, hint):
+                self._files.clear(self._job.id)
+        finally:
+            os._exit(BROKEN_OFF)
 
 
 def reason(error: BaseException) -> tuple[str, str, str]:
@@ -227,6 +236,14 @@ def warm() -> None:
     load_model()
 
 
+def _speak_alone() -> None:
+    """Keep the terminal for Python: MediaPipe writes to it past every setting."""
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, errors="backslashreplace")
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def main() -> int:
     """Work with the settings in ``argv[1]`` (JSON) as the owner in ``argv[2]``."""
     from visema.service.crew import settings_of
@@ -238,7 +255,11 @@ def main() -> int:
         os._exit(1)
 
     signal.signal(signal.SIGTERM, terminate)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _speak_alone()
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(message)s", handlers=[terminal])
+    logging.getLogger("visema").setLevel(logging.INFO)  # the session's log gets all of it
     worker = Worker(settings, sys.argv[2])
     # What is in there was decoded by a child and written anew when it was taken in.
     trust(settings.folder / "temp")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
 from starlette.requests import ClientDisconnect, Request
 
 from visema.errors import EngineError, FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
@@ -68,6 +69,11 @@ def as_request_error(error: Exception) -> RequestError:
         return RequestError("bad_media", error.what, error.hint, 422)
     if isinstance(error, (InputError, VoiceError, EngineError)):
         return RequestError("unusable", error.what, error.hint, 422)
+    if isinstance(error, OperationalError):
+        log.error("%s", error)
+        if "full" in str(error.orig):
+            return RequestError("disk_full", "The server's disk is full.", "Try again later.", 507)
+        return RequestError("busy", "The server's database does not answer.", "Try again in a minute.", 503)
     log.error("A request of the film API failed.", exc_info=error)
     return RequestError("internal", "Something unexpected went wrong.", "The server's log has the details.", 500)
 
