@@ -27,6 +27,10 @@ NAMED = 5
 class CheckpointError(ValueError):
     """A weights file that cannot be used: which file, and what is wrong with it."""
 
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
     """Content of a weights file on the CPU: a safetensors file, or a file of ``torch.save``.
@@ -39,12 +43,12 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
         with path.open("rb") as file:
             head = file.read(9)
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+        raise CheckpointError(path, f"{error.strerror or error}") from error
     if not head:
-        raise CheckpointError(f"{path}: the file is empty")
+        raise CheckpointError(path, "the file is empty")
     content = _read_safetensors(path) if head[8:] == b"{" else _read_torch(path, zipped=head[:2] == b"PK")
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, expected named tensors")
+        raise CheckpointError(path, f"holds a {type(content).__name__}, expected named tensors")
     return content
 
 
@@ -53,26 +57,26 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise CheckpointError(f"{path}: reading it needs the safetensors package (pip install safetensors)") from error
+        raise CheckpointError(path, "reading it needs the safetensors package (pip install safetensors)") from error
     try:
         tensors: Mapping[str, Any] = load_file(path)
     except (SafetensorError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path}: not a whole safetensors file ({_first_line(error)})") from error
+        raise CheckpointError(path, f"not a whole safetensors file ({_first_line(error)})") from error
     return tensors
 
 
 def _read_torch(path: Path, zipped: bool) -> Any:
     if zipped and not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path}: the file is cut short")
+        raise CheckpointError(path, "the file is cut short")
     try:
         # Only the newer, zipped layout can be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path}: holds more than tensors, or is no weights file; it is not loaded because it could run code"
+            path, "holds more than tensors, or is no weights file; it is not loaded because it could run code"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise CheckpointError(f"{path}: not a whole weights file ({_first_line(error)})") from error
+        raise CheckpointError(path, f"not a whole weights file ({_first_line(error)})") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -85,11 +89,11 @@ def section(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, A
     if name in content:
         part = content[name]
         if not isinstance(part, Mapping):
-            raise CheckpointError(f"{path}: its {name!r} is a {type(part).__name__}, expected named tensors")
+            raise CheckpointError(path, f"its {name!r} is a {type(part).__name__}, expected named tensors")
         return part
     if content and all(isinstance(value, Tensor) for value in content.values()):
         return content
-    raise CheckpointError(f"{path}: has no {name!r}, only {_names(list(content))}")
+    raise CheckpointError(path, f"has no {name!r}, only {_names(list(content))}")
 
 
 def select(content: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def reject_surplus(content: Mapping[str, Any], prefixes: Sequence[str], path: Pa
     """Refuse a flat file with entries under none of the prefixes."""
     surplus = [key for key in content if not key.startswith(tuple(prefixes))]
     if surplus:
-        raise CheckpointError(f"{path}: surplus {_names(surplus)}")
+        raise CheckpointError(path, f"surplus {_names(surplus)}")
 
 
 def build(builder: Callable[[], Network], content: Mapping[str, Any], path: Path, name: str) -> Network:
@@ -148,7 +152,7 @@ def build(builder: Callable[[], Network], content: Mapping[str, Any], path: Path
     if odd:
         problems.append(f"{len(odd)} of the wrong kind: {_names(odd)}")
     if problems:
-        raise CheckpointError(f"{path}: does not fit the {name} network: {'; '.join(problems)}")
+        raise CheckpointError(path, f"does not fit the {name} network: {'; '.join(problems)}")
     network.load_state_dict(state, strict=True, assign=True)
     return network.eval().requires_grad_(False)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from visema.errors import EngineError
 from visema.neural.machine import import_torch
 from visema.neural.releases import Release
-from visema.neural.store import WeightsError
+from visema.neural.store import WeightsError, forget
 
 
 @contextmanager
@@ -30,6 +30,7 @@ def loading(release: Release) -> Iterator[None]:
     try:
         yield
     except CheckpointError as e:
+        forget(e.path)  # so that the one that takes its place is not refused as another
         raise WeightsError(
             f"The weights of '{release.name}' cannot be used: {e}.",
             f"Remove that file and fetch it again: video.py --download {release.name}.",

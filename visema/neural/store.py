@@ -157,8 +157,22 @@ def record(path: Path, entry: Record) -> None:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise OutputError(f"{home} cannot be made: {e.strerror}.", "VISEMA_CACHE names another place.") from e
-    records = _records() | {str(path.resolve()): vars(entry)}
-    with atomic_file(home / RECORDS) as temporary:
+    _write(_records() | {str(path.resolve()): vars(entry)})
+
+
+def forget(path: Path) -> None:
+    """Let go of a file's record, if there is one: it was no good."""
+    records = _records()
+    if records.pop(str(path.resolve()), None) is None:
+        return
+    try:
+        _write(records)
+    except OutputError as e:
+        log.warning("The checksum of %s could not be forgotten: %s", path.name, e.what)
+
+
+def _write(records: dict[str, Any]) -> None:
+    with atomic_file(weights_home() / RECORDS) as temporary:
         temporary.write_text(json.dumps(records, indent=1) + "\n", "utf-8")
 
 
