@@ -221,6 +221,28 @@ def test_talking_video_is_shut_and_its_teeth_go(clip: Callable[[str, int, int], 
     assert min(spoken) > 0.18 and np.std(spoken) < 0.05
 
 
+def test_rounding_is_as_narrow_on_a_grin(clip: Callable[[str, int, int], Face]) -> None:
+    talking = clip("talking_woman.mp4", 4, 30)
+    widths = []
+    for i in range(30):
+        points = talking.engine.moved_points(i, TARGETS["W"])
+        turned = np.cos(np.radians(float(talking.track.poses.yaw[i])))
+        widths.append(float(np.ptp(points[[61, 291], 0]) / talking.track.poses.scale[i] / turned))
+    assert max(widths) < 1.15 * np.median(widths)
+
+
+@pytest.mark.parametrize(("viseme", "bared"), [("K", False), ("Ax", False), ("S", True)])
+def test_the_lower_row_stands_behind_its_lip_but_for_hissing(presenter: Face, viseme: str, bared: bool) -> None:
+    points = presenter.engine.moved_points(0, TARGETS[viseme])
+    drawn, box = presenter.draw(TARGETS[viseme]), presenter.box()
+    skin = np.median(presenter.frames[0][points[199, 1].astype(int), points[199, 0].astype(int)])
+    top, bottom = (float(points[i, 1]) - box.y0 for i in (13, 14))
+    x = round(float(points[13, 0])) - box.x0
+    rows = slice(round(top + 0.62 * (bottom - top)), round(top + 0.80 * (bottom - top)))
+    low = float(np.median(drawn[rows, x - 12 : x + 13].astype(float) @ (0.114, 0.587, 0.299)))
+    assert (low > 0.7 * skin) == bared, f"{low / skin:.2f} of the skin"
+
+
 def test_a_smiling_photo_keeps_its_own_teeth(clip: Callable[[str, int, int], Face]) -> None:
     """One frame of a laugh taken as a photo: its teeth are found again where the mouth is drawn open."""
     laugh = clip("talking_woman.mp4", 68, 1)

@@ -147,8 +147,8 @@ def _upper_row(palette: Palette, plane: _Plane, soft: float, seed: int) -> tuple
     edge = UPPER_EDGE - UPPER_EDGE_RISES * x * x
     row = paint_row(UPPER, x, y, edge, soft=soft, crisp=palette.crisp, from_right=palette.from_right, seed=seed)
     far = np.abs(x)
-    light = (1 - 0.70 * smoothstep(0.15, 0.40, far)) * _side_light(palette, x)
-    colour = tint(palette.teeth, row.shade * light * 1.05)
+    light = (1 - 0.75 * smoothstep(0.10, 0.38, far)) * _side_light(palette, x)
+    colour = tint(palette.teeth, row.shade * light * 0.98)
     gum = row.gum[..., None]
     colour = colour * (1 - gum) + palette.gum * light[..., None] * gum
     alpha = row.alpha * (1 - smoothstep(0.37, 0.41, far))
@@ -165,7 +165,7 @@ def _jaw(palette: Palette, plane: _Plane, soft: float, seed: int) -> tuple[Float
     edge = LOWER_EDGE + LOWER_EDGE_FALLS * x * x
     row = paint_row(LOWER, x, y, edge, soft=soft, crisp=palette.crisp, from_right=palette.from_right, seed=seed + 7)
     light = (1 - 0.72 * smoothstep(0.12, 0.36, far)) * side
-    teeth = tint(palette.teeth, row.shade * light * 1.02 * (1 - 0.16 * smoothstep(0.02, 0.10, row.depth)))
+    teeth = tint(palette.teeth, row.shade * light * 0.96 * (1 - 0.16 * smoothstep(0.02, 0.10, row.depth)))
     gum = row.gum[..., None]
     teeth = teeth * (1 - gum) + 0.8 * palette.gum * light[..., None] * gum
     alpha = row.alpha * (1 - smoothstep(0.32, 0.36, far))

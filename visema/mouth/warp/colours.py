@@ -16,8 +16,9 @@ _LOWER_LIP = (15, 86, 316, 85, 315)
 #: BGR of typical skin and eye-white in white light: what divides them leaves the colour of the light.
 _SKIN_REFLECTS = np.array([0.64, 0.775, 1.0])
 _WHITE_REFLECTS = np.array([0.93, 0.95, 1.0])
-#: Enamel under white light.
+#: Enamel under white light, and the share of its colour that comes from the skin around.
 _ENAMEL = np.array([0.87, 0.96, 1.04])
+TEETH_TAKE_SKIN = 0.15
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def measure_palette(image: Image, landmarks: FloatArray, scale: float, teeth: Fl
     if teeth is None:
         white_luma = float(np.mean(luma(whites))) if len(whites) else skin_luma
         brightness = min(1.10 * white_luma + 0.08 * skin_luma, 1.75 * skin_luma, 236)
-        brightness = max(brightness, min(1.10 * skin_luma, 236.0))
-        enamel = light * _ENAMEL
+        brightness = max(brightness, min(1.28 * skin_luma, 236.0))
+        # Enamel takes some of the face's hue: beside skin in warm light a neutral white looks grey-green.
+        enamel = (1 - TEETH_TAKE_SKIN) * light * _ENAMEL + TEETH_TAKE_SKIN * skin / skin_luma
         teeth = np.clip(enamel / luma(enamel) * brightness, 0, 250)
     lip_hue = lip / max(float(luma(lip)), 1)
     red = np.array([0.55, 0.60, 1.62]) * light

@@ -29,7 +29,7 @@ ROLLS: Final = slice(6, 8)
 CORNER_FOLLOWS, UPPER_FOLLOWS = 0.34, -0.03
 #: How far the corners draw in as the jaw drops.
 CORNER_DRAWS_IN = 0.12
-#: A mouth is narrowed at most so far: more folds the lips' outline.
+#: A mouth is narrowed at most so far, times its width in the frame (a grin has more to give): more folds the outline.
 MOST_NARROW = -0.56
 #: How far fully protruded lips come forward.
 FORWARD = 0.11
@@ -77,7 +77,7 @@ def motion_of(pose: FloatArray, jaw_gain: float, width: float = 1.0, narrowed: f
     jaw, wide, protrude, upper, lower, roll_upper, roll_lower = (float(v) for v in pose[:7])
     jaw *= jaw_gain
     opening = max(jaw * (1 - UPPER_FOLLOWS) + upper * UPPER_SHOWS + lower * LOWER_SHOWS, 0.0)
-    narrow = min(max(min(wide, 0) * width, MOST_NARROW - narrowed), 0)
+    narrow = min(max(min(wide, 0) * width, MOST_NARROW * max(width, 1.0) - narrowed), 0)
     weights = (jaw, max(wide, 0) * width, narrow, protrude, upper, lower, roll_upper, roll_lower)
     pursed = min(max(protrude / PURSED, 0.0), 1.1)
     hole = WIDEST_HOLE - (WIDEST_HOLE - NARROWEST_HOLE) * pursed

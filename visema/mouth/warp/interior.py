@@ -30,8 +30,8 @@ UPPER_HIDES, LOWER_HIDES = 0.080, 0.055
 SHADE_WIDTH = 0.017
 #: Share of the light that pursed lips keep out.
 PURSED_DARKER = 0.10
-#: For th the upper row makes room for the tip, U.
-TIP_LIFTS = 0.016
+#: For th the upper row makes room for the tip, U, and the tip before it takes so much more light.
+TIP_LIFTS, TIP_LIGHT = 0.022, 0.14
 
 
 class Interior:
@@ -85,7 +85,8 @@ class Interior:
             tip, cover = colour_and_alpha(place(layers.tongue, LOWER_DEPTH, top))
             shows = lifted * (1 - (1 - out) * unit_share(teeth))
             inside = mix(lay_over(inside, tip, cover), inside, shows)
-        inside = multiply(inside, place(layers.shadow, UPPER_DEPTH, raised, EXTEND), 1 - PURSED_DARKER * protrude)
+        light = 1 - PURSED_DARKER * protrude + TIP_LIGHT * out
+        inside = multiply(inside, place(layers.shadow, UPPER_DEPTH, raised, EXTEND), light)
         inside = lay_over(inside, *colour_and_alpha(place(layers.upper, UPPER_DEPTH, raised)))
         return self._lit(inside, opening, frame, jaw + float(pose[3] + pose[4]), protrude)
 
