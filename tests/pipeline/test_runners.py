@@ -149,7 +149,9 @@ def test_the_configuration_is_logged(caplog: pytest.LogCaptureFixture, cache: Pa
 def test_settings_last_for_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VISEMA_DEVICE", raising=False)
     monkeypatch.delenv("VISEMA_WEIGHTS", raising=False)
+    monkeypatch.setattr(Config, "FP16", False)
     with settings_of("cuda:1", tmp_path):
+        assert os.environ["VISEMA_FP16"] == "0"
         assert (os.environ["VISEMA_DEVICE"], os.environ["VISEMA_WEIGHTS"]) == ("cuda:1", str(tmp_path))
     assert "VISEMA_DEVICE" not in os.environ and "VISEMA_WEIGHTS" not in os.environ
     assert output_path("a.mp4") == tmp_path / "outputs" / "a.mp4" and output_path("b/a.mp4") == Path("b/a.mp4")

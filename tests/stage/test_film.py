@@ -14,7 +14,7 @@ import pytest
 from tests.portrait.conftest import eye_openness
 from visema.errors import Cancelled, EngineError, FaceError, InputError, OutputError
 from visema.face.landmarks import MediaPipeLandmarker
-from visema.face.tracking import lip_gap
+from visema.face.tracking import FaceTracker, lip_gap
 from visema.paths import ASSETS
 from visema.portrait.expression import Expression
 from visema.speech.speak import speak
@@ -131,6 +131,17 @@ def test_faces_are_chosen_by_number(tmp_path: Path) -> None:
     assert change[:, half:].max() > 60 and np.percentile(change[:, : half - 20], 99.5) <= 12
     with pytest.raises(FaceError, match="no face 3"):
         choose_face(image, 3)
+
+
+def test_a_video_s_face_is_chosen_too() -> None:
+    rgb = np.asarray(cv2.cvtColor(two_faces(), cv2.COLOR_BGR2RGB), np.uint8)
+    with FaceTracker(face=2) as tracker:
+        for _ in range(3):
+            tracker.add(rgb)
+        tracking = tracker.finish()
+    assert tracking.faces == 2 and (tracking.landmarks[:, :, 0] > 640).all()
+    with FaceTracker(face=3) as tracker, pytest.raises(FaceError, match="no face 3"):
+        tracker.add(rgb)
 
 
 def test_giving_up_leaves_nothing(tmp_path: Path) -> None:

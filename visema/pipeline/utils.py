@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from visema.neural.machine import HALF_VARIABLE
 from visema.neural.machine import VARIABLE as DEVICE_VARIABLE
 from visema.neural.store import VARIABLE as WEIGHTS_VARIABLE
 from visema.paths import ROOT
@@ -28,7 +29,7 @@ class Config:
         FFMPEG_ENCODING: Codec, pixel format, profile, level, quality (0-51, lower is better) and frame rate.
         ENCODER_TIMEOUT: Seconds after which an encoder is stopped.
         DEVICE: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        FP16: Half precision on accelerators; CPUs compute with 32 bits in any case.
+        FP16: Half precision on CUDA; CPUs compute with 32 bits in any case.
     """
 
     MODELS_DIR: ClassVar[Path] = ROOT / "models"
@@ -79,7 +80,7 @@ def log_config() -> list[str]:
 @contextmanager
 def settings_of(device: str, weights: Path | None = None) -> Iterator[None]:
     """Let networks that are opened in the block run on a device, with the weights of a place where it exists."""
-    wanted = {DEVICE_VARIABLE: "" if device == "auto" else device}
+    wanted = {DEVICE_VARIABLE: "" if device == "auto" else device, HALF_VARIABLE: "1" if Config.FP16 else "0"}
     if weights is not None and weights.exists() and not os.environ.get(WEIGHTS_VARIABLE):
         wanted[WEIGHTS_VARIABLE] = str(weights)
     before = {name: os.environ.get(name) for name in wanted}
