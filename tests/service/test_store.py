@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,19 +75,17 @@ def test_a_newcomer_does_not_make_up_for_what_it_did_not_ask(store: JobStore) ->
 
 def test_a_job_is_claimed_once_by_many(store: JobStore, tmp_path: Path, clock: Clock) -> None:
     names = {store.submit("a", {}).id for _ in range(60)}
-    taken: list[str] = []
 
-    def take(number: int) -> None:
+    def take(number: int) -> list[str]:
         mine = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
+        found = []
         while job := mine.claim(f"w{number}", 10, 3):
-            taken.append(job.id)
+            found.append(job.id)
         mine.close()
+        return found
 
-    threads = [threading.Thread(target=take, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        taken = [name for names in pool.map(take, range(4)) for name in names]
     assert len(taken) == 60 and set(taken) == names
 
 
