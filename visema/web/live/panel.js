@@ -16,6 +16,7 @@ export class Panel {
     this.server = {};
     this.timer = setInterval(() => this.show(), EVERY_MS);
     this.serverTimer = setInterval(() => this.ask(), SERVER_MS);
+    player.addEventListener('open', () => this.ask()); // now it is one viewer more
     this.ask();
   }
 

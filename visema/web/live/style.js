@@ -36,7 +36,7 @@ canvas {
 .tools button[aria-pressed='false'] { color: #ffffff8c; }
 .tools svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
 .tap {
-  position: absolute; left: 50%; top: 50%; transform: translate(-50%, -50%); display: none; align-items: center; gap: 10px;
+  position: absolute; left: 50%; bottom: 62px; transform: translateX(-50%); display: none; align-items: center; gap: 10px;
   padding: 13px 22px 13px 18px; border: 0; border-radius: 999px; background: #fff; color: #1d1c1a; font: inherit; font-size: 16px;
   font-weight: 650; line-height: 1.2; cursor: pointer; box-shadow: 0 6px 24px rgb(0 0 0 / 30%); white-space: nowrap;
 }
@@ -81,6 +81,8 @@ canvas {
   font: 10.5px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; pointer-events: none;
   column-width: 168px; column-gap: 18px;
 }
+/* The page that has it without sentences has a button of its own in the corner. */
+:host([quiet]) .stats { top: 48px; }
 .stats div { display: flex; justify-content: space-between; gap: 10px; break-inside: avoid; }
 .stats dt { color: #ffffffb0; white-space: nowrap; }
 .stats dd { margin: 0; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -96,13 +98,14 @@ canvas {
   .captions { font-size: 15px; padding: 0 12px; }
   .bar textarea { flex-basis: 100%; height: 74px; }
   .bar button { flex: 1 1 auto; }
-  .stats { inset: 6px 6px auto; padding: 6px 5px; font-size: 9px; column-width: 132px; column-gap: 8px; }
+  .stats { left: 6px; right: 6px; padding: 6px 5px; font-size: 9px; column-width: 132px; column-gap: 8px; }
   .stats div { gap: 4px; }
 }
 /* A phone on its side: the picture leaves room for the words and the buttons, and nothing lies over its mouth. */
 @media (max-height: 480px) {
   :host([controls]) canvas { height: var(--visema-height, max(150px, 100dvh - 170px)); }
   :host([controls]) :is(.state, .tools) { top: 10px; bottom: auto; }
+  :host([controls]) .tap { bottom: 14px; }
   :host([controls]) .bar { padding: 8px 14px; }
   .bar textarea { flex-basis: 90px; height: 48px; }
 }
