@@ -160,8 +160,8 @@ class Timeline:
 
     def deliver(self, job: Job, patch: Patch | None, now: float) -> bool:
         """Send what was drawn, unless a cut has made it void; False when it came too late to be seen in time."""
-        # The last one's time, no mean: a hiccup costs one picture, a slow machine keeps skipping as far as it must. But
-        # never so far that no picture would be drawn any more, as this would then stay as it is.
+        # The last one's time, no mean: a hiccup costs one picture, a slow machine keeps skipping as far as it must;
+        # but never so far that no picture would be drawn any more, as this would then stay as it is.
         self._takes_s = max(0.0, min(now - job.asked, PICTURE_AHEAD_S - TOO_LATE_S - 2 / self.fps))
         if job.epoch != self.epoch:
             return True
