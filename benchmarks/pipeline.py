@@ -2,9 +2,9 @@
 
     python benchmarks/pipeline.py [--quick] [--json]
 
-The real server is started (`app.py`, two workers), warmed with short films, and asked over HTTP as anybody would
-ask: the seconds run from the first byte sent to the last byte of the mp4 received. The recording is the embedded voice's,
-sent without its words, so it is recognised. Memory is that of a process that makes a film of 60 s from start to end,
+The real server is started (`app.py`, two workers), warmed with short films, and asked over HTTP as anybody would ask:
+the seconds run from the first byte sent to the last byte of the mp4. The recording is the embedded voice's, sent
+without its words, so it is recognised. Memory is that of a process that makes a film of 60 s from start to end,
 decoders included. Eight requests at once: a film counts as lost when it does not come, is of another length than its
 sound, shows another photo's corner, or told a progress that fell.
 """
