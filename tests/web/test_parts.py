@@ -194,6 +194,8 @@ def test_voices_by_language(house: House) -> None:
     assert voice_choice.pick(voices, voice_choice.ALL, japanese) == japanese
     assert voice_choice.voice_choices(voices, "ja")[-1][1].startswith("espeak:")
     assert voice_choice.voice_choices(voices, "ja", offline=True)[0][1].startswith("espeak:")
+    russian = dict(voice_choice.voice_choices(voices, "ru", "ru", offline=True))
+    assert russian["Русский, женский (встроенный)"] == "espeak:ru+f3"
     assert "Microsoft" in voice_choice.notice(voices, japanese, "en", offline=False)
     assert "stays here" in voice_choice.notice(voices, japanese, "en", offline=True)
     assert "stays here" in voice_choice.notice(voices, "espeak:de", "en", offline=False)

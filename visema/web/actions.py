@@ -103,17 +103,20 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
         return (
             str(typed or "")[: 2 * MAX_TEXT] or text("first_text", code),
             gr.update(choices=voice_choice.language_choices(house.voices, language), value=code),
-            gr.update(choices=voice_choice.voice_choices(house.voices, code, offline=house.offline), value=chosen),
+            gr.update(choices=choices(code, language), value=chosen),
             notice(chosen, language),
         )
+
+    def choices(code: str, language: str) -> list[tuple[str, str]]:
+        return voice_choice.voice_choices(house.voices, code, language, offline=house.offline)
 
     def notice(name: str, language: str) -> str:
         return f"<p>{voice_choice.notice(house.voices, name, language, offline=house.offline)}</p>"
 
     def filter_voices(code: str, current: str, request: gr.Request) -> tuple[Any, str]:
         chosen = voice_choice.pick(house.voices, code, current, offline=house.offline)
-        choices = voice_choice.voice_choices(house.voices, code, offline=house.offline)
-        return gr.update(choices=choices, value=chosen), notice(chosen, language_of(request))
+        language = language_of(request)
+        return gr.update(choices=choices(code, language), value=chosen), notice(chosen, language)
 
     def choose(name: str, request: gr.Request) -> str:
         return notice(name, language_of(request))

@@ -148,7 +148,7 @@ def _words(house: House, desk: Desk, language: str) -> dict[str, Any]:
     from visema.service.request import FIELDS
 
     voices = [
-        {"name": voice.name, "label": voice.label or voice.name, "cloud": voice.cloud,
+        {"name": voice.name, "label": voice_choice.label(voice, language), "cloud": voice.cloud,
          "language": voice_choice.base_language(voice.language)}
         for voice in house.voices
     ]  # fmt: skip

@@ -69,6 +69,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Это облачный голос: текст отправляется в службу {service}. Если служба недоступна, заговорит голос "
         "этого компьютера, и вы увидите предупреждение.",
     ),
+    "embedded_female": ("{name}, female (embedded)", "{name}, женский (встроенный)"),
+    "embedded_male": ("{name}, male (embedded)", "{name}, мужской (встроенный)"),
     "local_notice": (
         "This voice speaks on this machine; your text stays here.",
         "Этот голос работает на этом компьютере; текст никуда не отправляется.",

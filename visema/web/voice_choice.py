@@ -60,12 +60,23 @@ def language_choices(voices: Sequence[Voice], language: str) -> list[tuple[str, 
     return [(text("all_languages", language), ALL), *named]
 
 
-def voice_choices(voices: Sequence[Voice], code: str, *, offline: bool = False) -> list[tuple[str, str]]:
+def voice_choices(
+    voices: Sequence[Voice], code: str, language: str = "en", *, offline: bool = False
+) -> list[tuple[str, str]]:
     """Entries of the voice list for a language ``code`` of the filter: (what is read, value), likely ones first."""
     fitting = [voice for voice in voices if code == ALL or base_language(voice.language) in (code, MANY)]
     # Stable: by language and name within a kind. Voices that may cost money speak every language, and come last.
     fitting.sort(key=lambda voice: (voice.language == MANY, voice.cloud == offline))
-    return [(voice.label or voice.name, voice.name) for voice in fitting]
+    return [(label(voice, language), voice.name) for voice in fitting]
+
+
+def label(voice: Voice, language: str) -> str:
+    """What is read of a voice; those of this machine have English names, so other pages say what they are instead."""
+    if language == "en" or not voice.name.startswith("espeak:") or voice.gender not in ("Female", "Male"):
+        return voice.label or voice.name
+    name = language_name(base_language(voice.language), language)
+    region = f" ({voice.language})" if voice.language != base_language(voice.language) else ""
+    return text(f"embedded_{voice.gender.lower()}", language, name=f"{name}{region}")
 
 
 def pick(voices: Sequence[Voice], code: str, current: str = "", *, offline: bool = False) -> str:
