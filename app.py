@@ -23,10 +23,12 @@ def make_app() -> Any:
     """The application with the default avatar on stage, prepared now if need be."""
     from visema.cli.arguments import DEFAULT_VIDEO
     from visema.cli.commands import find_video
+    from visema.service.settings import settings_from
     from visema.setup import prepare_avatar
     from visema.web.app import create_app
 
-    return create_app(prepare_avatar(find_video(DEFAULT_VIDEO)))
+    films = settings_from(os.environ)
+    return create_app(prepare_avatar(find_video(DEFAULT_VIDEO)), films=films, offline=films.offline)
 
 
 def __getattr__(name: str) -> Any:
