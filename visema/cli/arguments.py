@@ -41,6 +41,11 @@ class Options:
     language: str
     voice: str
     list_voices: str | None
+    match_voice: Path | None
+    clone_voice: Path | None
+    voice_name: str
+    consent: str
+    consent_by: str
     save: Path | None
     frame: str
     size: int
@@ -196,7 +201,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--voice",
         metavar="NAME",
         default=DEFAULT_VOICE,
-        help=f"edge:NAME or a bare edge-tts name, or espeak:NAME (default: {DEFAULT_VOICE})",
+        help="edge:NAME or a bare edge-tts name, espeak:NAME, elevenlabs:NAME, openai:NAME, coqui:NAME, piper:NAME or "
+        f"voice:NAME of your own; docs/voices.md tells what they need (default: {DEFAULT_VOICE})",
     )
     add(
         "--list-voices",
@@ -205,6 +211,16 @@ def make_parser() -> argparse.ArgumentParser:
         const="",
         help="list the voices, of one language if it is given, and stop",
     )
+    add(
+        "--match-voice",
+        metavar="FILE",
+        type=Path,
+        help="bring an embedded voice near a recording in pitch, rate and timbre (no clone), and stop",
+    )
+    add("--clone-voice", metavar="FILE", type=Path, help="let ElevenLabs clone the voice of a recording, and stop")
+    add("--voice-name", metavar="NAME", default="", help="what the new voice is called: --voice voice:NAME")
+    add("--consent", metavar="TEXT", default="", help="what the person whose voice it is agreed to; kept with it")
+    add("--consent-by", metavar="NAME", default="", help="who that is")
     add("--rate", default=1.0, type=_rate, help="speed: 1.2, +20%%, slow or fast (default: normal)")
     add("--pitch", default=0.0, type=_pitch, help="semitones up or down: +2, -3.5 (default: normal)")
     add("--volume", default=1.0, type=_volume, help="loudness: 0.5, -20%%, quiet or loud (default: normal)")

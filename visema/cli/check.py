@@ -13,6 +13,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata, util
 from pathlib import Path
 
@@ -34,6 +35,8 @@ USEFUL = {
     "pygame": "sound and window",
     "tqdm": "progress bars",
 }
+#: Engines of other services and programs, by what they are called here.
+REMOTE = (("ElevenLabs", "elevenlabs"), ("OpenAI voice", "openai"), ("Coqui XTTS", "coqui"), ("Piper", "piper"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "msedge")
 
 
@@ -64,6 +67,7 @@ def check(offline: bool = False) -> int:
         Check("extras", _extras),
         Check("embedded voice", _embedded_voice, needed=True),
         Check("network voice", _not_asked if offline else _network_voice),
+        *(Check(title, partial(_remote_voice, name, offline)) for title, name in REMOTE),
         Check("face detection", _face_detection, needed=True),
         Check("codecs", _codecs, needed=True),
         Check("sound", _sound),
@@ -152,6 +156,21 @@ def _network_voice() -> str:
     if not isinstance(answer, int) or answer == 0:
         raise _Lacking(f"not reached; the embedded voice speaks{f' ({answer})' if answer else ''}")
     return f"{answer} voices"
+
+
+def _remote_voice(name: str, offline: bool) -> str:
+    """Whether an engine is set up, and answers; a key is tried, nothing is spoken and nothing is charged."""
+    from visema.speech.remote import catalogue
+    from visema.speech.remote.http import Patience, patience
+
+    missing = catalogue.why_not(name)
+    if missing:
+        raise _Lacking(str(missing))
+    engine = catalogue.engine(name)
+    if offline and engine.cloud:
+        return "set up; not asked (--offline)"
+    with patience(Patience(connect=3.0, silence=NETWORK_S, whole=NETWORK_S, tries=1)):
+        return f"{engine.probe()}, model {engine.model}" if engine.model else engine.probe()
 
 
 def _face_detection() -> str:

@@ -34,6 +34,10 @@ def run(options: Options) -> int:
         return check(options.offline)
     if options.list_voices is not None:
         return list_voices(options.list_voices, options.offline)
+    if options.match_voice or options.clone_voice:
+        from visema.cli.own_voice import make_voice
+
+        return make_voice(options)
     if options.download is not None:
         from visema.cli.weights import download
 

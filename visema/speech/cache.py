@@ -38,18 +38,22 @@ def _folder() -> Path:
 
 
 def _path(text: str, voice: str, settings: SpeechSettings) -> Path:
-    engine = _engine_version(voice.partition(":")[0])
+    engine = _engine_version(voice)
     what = json.dumps([VERSION, engine, text, voice, asdict(settings)], sort_keys=True, ensure_ascii=False)
     return _folder() / f"{hashlib.sha256(what.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.npz"
 
 
-def _engine_version(engine: str) -> str:
+def _engine_version(voice: str) -> str:
     from importlib import metadata
 
+    from visema.speech import own_voices
     from visema.speech.remote import catalogue
 
+    engine, _, name = voice.partition(":")
     if engine in catalogue.NAMES:
         return catalogue.version(engine)
+    if engine == own_voices.ENGINE:
+        return own_voices.version(name)
     try:
         return metadata.version({"espeak": "espeakng-loader", "edge": "edge-tts"}.get(engine, engine))
     except metadata.PackageNotFoundError:

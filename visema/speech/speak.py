@@ -14,7 +14,7 @@ import numpy as np
 from visema.errors import InputError, VoiceError
 from visema.message import Message
 from visema.speech import cache as speech_cache
-from visema.speech import edge_voices, espeak_voices
+from visema.speech import edge_voices, espeak_voices, own_voices
 from visema.speech.cost import CostRecord
 from visema.speech.edge import EdgeEngine, Unreachable
 from visema.speech.espeak import SENTENCE_PAUSE, EspeakEngine
@@ -104,6 +104,8 @@ def speak(
 
 def _engine_of(voice: Voice) -> SpeechEngine:
     name = voice.name.partition(":")[0]
+    if name == own_voices.ENGINE:
+        return own_voices.MatchEngine()
     return EdgeEngine() if name == edge_voices.ENGINE else catalogue.engine(name)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from visema.errors import VoiceError
-from visema.speech import edge_voices, espeak_voices
+from visema.speech import edge_voices, espeak_voices, own_voices
 from visema.speech.remote import catalogue
 from visema.speech.remote.engine import MANY
 from visema.speech.similar import did_you_mean, similar
@@ -23,7 +23,12 @@ def list_voices(language: str | None = None, offline: bool = False) -> list[Voic
         language: Only those of this language: ``en``, ``en-US`` or an English name such as ``French``.
         offline: Do not ask the network for its voices; the list that came with the program serves.
     """
-    voices = [*edge_voices.list_voices(offline), *espeak_voices.list_voices(), *catalogue.list_voices(offline)]
+    voices = [
+        *edge_voices.list_voices(offline),
+        *espeak_voices.list_voices(),
+        *catalogue.list_voices(offline),
+        *(own.voice for own in own_voices.list_own()),
+    ]
     if language:
         voices = [v for v in voices if speaks(v, language)]
     return sorted(voices, key=lambda v: (v.language.lower(), not v.cloud, v.name))
@@ -44,7 +49,8 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
 
     Args:
         name: ``edge:<name>``, ``espeak:<name>``, ``espeak`` alone for its default, a bare name of either, or
-            ``elevenlabs:``, ``openai:``, ``coqui:`` or ``piper:`` with a name, and where need be ``@language``.
+            ``elevenlabs:``, ``openai:``, ``coqui:`` or ``piper:`` with a name, and where need be
+            ``@language``, or ``voice:`` with the name of a voice of one's own.
         offline: Do not ask the network whether it has the voice.
 
     Raises:
@@ -54,6 +60,8 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
     engine, colon, rest = name.partition(":")
     if engine.lower() == espeak_voices.ENGINE:
         return espeak_voices.find(rest)
+    if colon and engine.lower() == own_voices.ENGINE:
+        return own_voices.find(rest.strip())
     if colon and engine.lower() in catalogue.NAMES:
         return catalogue.find(engine.lower(), rest, offline)
     if colon and engine.lower() != edge_voices.ENGINE:
@@ -61,7 +69,7 @@ def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
             "There is no voice engine '{engine}'.",
             "Use {engines} and a name after it; --list-voices shows them.",
             engine=engine,
-            engines=", ".join(f"{name}:" for name in ("edge", "espeak", *catalogue.NAMES)),
+            engines=", ".join(f"{name}:" for name in ("edge", "espeak", *catalogue.NAMES, own_voices.ENGINE)),
         )
     own = rest if colon else name
     if colon or _EDGE_NAME.fullmatch(own):

@@ -120,6 +120,14 @@ class RemoteEngine(ABC):
             cost=cost_of(self.name, self.model, reply.characters or len(sent), seconds),
         )
 
+    def probe(self) -> str:
+        """Ask whether it is there and takes the key, and say what it answered; nothing is charged.
+
+        Raises:
+            VoiceError: It does not.
+        """
+        return f"{len(self.voices())} voices"
+
     def language(self, voice: str) -> str:
         """The language of ``voice``, or empty where it speaks many."""
         return ""

@@ -8,7 +8,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,19 @@ class Patience:
 
 
 PATIENCE = Patience()
+
+
+@contextmanager
+def patience(other: Patience) -> Iterator[None]:
+    """Have ``other`` patience for a while, in a process that does nothing else then."""
+    global PATIENCE
+    before, PATIENCE = PATIENCE, other
+    try:
+        yield
+    finally:
+        PATIENCE = before
+
+
 _failed: dict[str, float] = {}
 
 

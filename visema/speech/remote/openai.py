@@ -62,3 +62,8 @@ class OpenAI(RemoteEngine):
         if answer.headers.get("content-type", "").startswith(("application/json", "text/")):
             raise self.service.unusable()
         return Reply(pcm(answer.body), _RATE)
+
+    def probe(self) -> str:
+        """Ask for the list of models, which needs the key."""
+        self.service.ask("GET", "/models")
+        return "takes the key"

@@ -16,8 +16,9 @@ from visema.errors import VoiceError
 from visema.paths import cache_dir
 from visema.speech.access import value_of
 from visema.speech.edge import Unreachable
+from visema.speech.remote import http
 from visema.speech.remote.engine import RemoteEngine, Reply
-from visema.speech.remote.http import PATIENCE, Service, UnknownVoice, unknown_voice
+from visema.speech.remote.http import Service, UnknownVoice, unknown_voice
 from visema.speech.remote.sound import pcm, wav
 from visema.speech.types import Voice
 
@@ -110,7 +111,11 @@ class Piper(RemoteEngine):
         arguments = ["--model", str(path), "--output_raw", "--length_scale", f"{1 / rate:.3f}"]
         try:
             done = subprocess.run(
-                [*command, *arguments], input=line.encode(), capture_output=True, timeout=PATIENCE.whole, check=False
+                [*command, *arguments],
+                input=line.encode(),
+                capture_output=True,
+                timeout=http.PATIENCE.whole,
+                check=False,
             )
         except subprocess.TimeoutExpired as e:
             raise Unreachable(
