@@ -194,6 +194,8 @@ def make_film(
     landmarks, faces = choose_face(image, options.face)
     speech = _speech(audio, text, options, watch)
     watch.at("drawing", 0.0)
+    # As the compositor has it: sharing out small pictures among threads takes the encoder's core from it.
+    cv2.setNumThreads(1)
     planned = plan(speech, options.fps, options.timeline)
     image, landmarks, framing = _framed(image, landmarks, options)
     image, landmarks = wear(image, landmarks, options.expression)
