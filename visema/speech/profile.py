@@ -82,11 +82,13 @@ def _pitch(power: _Floats, size: int) -> tuple[_Floats, NDArray[np.bool_]]:
     window = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), 2 * size)) ** 2)[:size]
     low, high = int(_RATE / _HIGHEST), int(_RATE / _LOWEST)
     alike = same[:, low:high] / (same[:, :1] + 1e-9) / (window[low:high] / window[0])
-    best = alike.max(1)
+    # Only hilltops are periods: the slope down from no shift at all reaches far in dull sounds.
+    tops = np.zeros_like(alike)
+    inner = alike[:, 1:-1]
+    tops[:, 1:-1] = np.where((inner >= alike[:, :-2]) & (inner > alike[:, 2:]), inner, 0.0)
+    best = tops.max(1)
     # Of equally good periods the shortest is the voice's, its multiples fit as well.
-    first = (alike > 0.9 * best[:, None]).argmax(1)
-    ahead = np.minimum(first[:, None] + np.arange(8), alike.shape[1] - 1)
-    lag = first + np.take_along_axis(alike, ahead, 1).argmax(1) + low
+    lag = (tops > 0.9 * best[:, None]).argmax(1) + low
     return _RATE / lag, best > _VOICED
 
 
