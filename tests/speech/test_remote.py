@@ -24,7 +24,7 @@ from visema.speech.remote.sound import reshape, wav
 from visema.speech.remote.timing import word_times
 from visema.speech.speak import LEAD, speak
 from visema.speech.types import SpeechSettings
-from visema.speech.voices import list_voices, resolve_voice
+from visema.speech.voices import list_voices, refuse_file, resolve_voice
 
 TEXT = "The quick brown fox jumps over the lazy dog, and nobody minds."
 ELEVEN = "elevenlabs:21m00Tcm4TlvDq8ikWAM"
@@ -436,3 +436,31 @@ def test_the_page_offers_them_in_every_language_after_the_free_ones(server: Voic
     assert "ElevenLabs" in voice_choice.notice(voices, ELEVEN, "ru", offline=False)
     assert "Microsoft" not in voice_choice.notice(voices, "openai:nova", "en", offline=False)
     assert "mul" not in [code for _, code in voice_choice.language_choices(voices, "en")]
+
+
+def test_check_has_a_line_for_each(server: VoiceServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from visema.cli.check import REMOTE, _Lacking, _remote_voice
+
+    told = {title: _remote_voice(name, False) for title, name in REMOTE}
+    assert told["ElevenLabs"].startswith("2 voices") and told["OpenAI voice"].startswith("takes the key")
+    assert told["Coqui XTTS"].startswith("1 voices") and told["Piper"] == "1 voices"
+    assert server.posts == 0, "nothing is spoken, nothing is charged"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
+    with pytest.raises(VoiceError, match="does not take the key"):
+        _remote_voice("openai", False)
+    monkeypatch.delenv("ELEVENLABS_API_KEY")
+    with pytest.raises(_Lacking, match="ELEVENLABS_API_KEY"):
+        _remote_voice("elevenlabs", False)
+
+
+@pytest.mark.parametrize("name", ["piper:/etc/x.onnx", "PIPER:..\\x", "piper:x.onnx@de", " piper:a/b"])
+def test_files_are_not_chosen_from_elsewhere(name: str) -> None:
+    from visema.live.requests import RequestError, check, manner
+    from visema.service.request import check_request
+    from visema.service.settings import settings_from
+
+    with pytest.raises(VoiceError, match="cannot be named here"):
+        check_request({"text": "Hello.", "voice": name}, audio=False, settings=settings_from({}))
+    with pytest.raises(RequestError, match="cannot be named here"):
+        manner(check({"type": "say", "text": "Hello.", "voice": name.strip()}, "say"))
+    refuse_file("piper:en_US-lessac-medium")

@@ -93,6 +93,11 @@ class VoiceServer:
                 _json(handler, 401, {"detail": {"status": "invalid_api_key", "message": f"Invalid API key {KEY}"}})
                 return
             _json(handler, 200, VOICES)
+        elif handler.path == "/v1/models":
+            if handler.headers.get("authorization") != f"Bearer {KEY}":
+                _json(handler, 401, {"error": {"message": f"Incorrect key {KEY}", "code": "invalid_api_key"}})
+                return
+            _json(handler, 200, {"object": "list", "data": [{"id": "gpt-4o-mini-tts"}]})
         elif handler.path == "/studio_speakers":
             _json(handler, 200, {"Ana Florence": {"speaker_embedding": EMBEDDING, "gpt_cond_latent": [EMBEDDING]}})
         elif handler.path == "/voices":

@@ -44,6 +44,17 @@ def speaks(voice: Voice, language: str) -> bool:
     )
 
 
+def refuse_file(name: str) -> None:
+    """Complain about a voice that is a file: those who ask from elsewhere do not choose among this machine's files.
+
+    Raises:
+        VoiceError: It is one.
+    """
+    engine, _, rest = name.strip().partition(":")
+    if engine.lower() == "piper" and ("/" in rest or "\\" in rest or rest.partition("@")[0].endswith(".onnx")):
+        raise VoiceError("A voice file cannot be named here.", "Give the name of a voice that is listed.")
+
+
 def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:
     """The voice that a user means by ``name``.
 
