@@ -129,10 +129,12 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress, face: int
             child.open()
             wanted = child.expected // 2 if frame == "-1" else -1 if frame == "auto" else int(frame)
             samples = FrameSamples(child.expected, wanted)
-            count = 0
+            count, rgb = 0, None
             for count, i420 in enumerate(child.frames(), 1):
                 samples.offer(count - 1, i420)
-                tracker.add(np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420), np.uint8))
+                # Always into the same memory: fresh pages cost as much as the conversion.
+                rgb = np.asarray(cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420, dst=rgb), np.uint8)
+                tracker.add(rgb)
                 progress(count, max(count, child.expected))
             if count > 1:
                 tracking = tracker.finish()

@@ -8,6 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -142,6 +143,7 @@ def _make(
     from visema.face.diagnose import diagnose
     from visema.mouth.library import write_library
     from visema.mouth.sheet import contact_sheet
+    from visema.portrait.blink import closed_eyes
 
     mouth = mouth_engine(engine)
     with _base(source, folder / LOOP, frame, progress, mouth, face) as base, PngWriter() as pngs:
@@ -149,14 +151,24 @@ def _make(
         pngs.add(folder / REFERENCE, picture)
         pngs.add(folder / THUMBNAIL, thumbnail(picture))
         looked_at = base.frames if base.kind == "video" else {0: picture}
-        notes = diagnose(base.measured, base.size, base.kind, base.faces, looked_at)
-        if isinstance(mouth, LearnsByDrawing):
-            rig = mouth.learn(base.frames, base.track, Wishes(base.reference, size, progress))
-        else:
-            rig = mouth.prepare(base.frames, base.track)
         landmarks = base.track.landmarks[base.reference]
+        # What does not wait for the engine is done beside its learning.
+        with ThreadPoolExecutor(1, "setup") as beside:
+            noting = beside.submit(diagnose, base.measured, base.size, base.kind, base.faces, looked_at)
+            blink = beside.submit(closed_eyes, picture, landmarks)
+            if isinstance(mouth, LearnsByDrawing):
+                noting.result()  # nobody waits minutes for a face that is no good
+                rig = mouth.learn(base.frames, base.track, Wishes(base.reference, size, progress))
+            else:
+                rig = mouth.prepare(base.frames, base.track)
+            notes = noting.result()
         library = write_library(
-            folder / "visemes", mouth(rig, base.track, base.size), picture, base.reference, landmarks
+            folder / "visemes",
+            mouth(rig, base.track, base.size),
+            picture,
+            base.reference,
+            landmarks,
+            blink.result(),
         )
         pngs.add(folder / SHEET, contact_sheet(library))
     avatar = Avatar(
