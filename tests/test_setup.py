@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import shutil
@@ -217,24 +216,33 @@ def test_a_disk_that_fills_up_under_the_library(
     assert caught.value.exit_code == 2 and nothing_left(cache)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk")
-def test_a_really_full_disk(clip: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], capture_output=True).returncode:
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small disk of its own, with the cache on it."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a disk takes root, and Linux")
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)], capture_output=True
+    ).returncode:
         pytest.skip("no mounts here")
-    monkeypatch.setenv("VISEMA_CACHE", str(disk / "cache"))
-    try:
-        for source in (clip, photo):
-            with pytest.raises(OutputError, match=rf"^The disk of {disk / 'cache'} is full\."):
-                prepare_avatar(source)
-            assert nothing_left(disk / "cache")
-        gc.collect()  # an exception that knows its own frame keeps their files open until then
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with pytest.raises(OutputError, match="cannot be written"):
-            prepare_avatar(photo)
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=False)
+    monkeypatch.setenv("VISEMA_CACHE", str(place / "cache"))
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
+def test_a_really_full_disk(clip: Path, photo: Path, disk: Path) -> None:
+    for source in (clip, photo):
+        with pytest.raises(OutputError, match=rf"^The disk of {disk / 'cache'} is full\."):
+            prepare_avatar(source)
+        assert nothing_left(disk / "cache")
+
+
+def test_a_really_read_only_disk(photo: Path, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(OutputError, match="cannot be written"):
+        prepare_avatar(photo)
 
 
 def test_no_place_for_a_cache(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

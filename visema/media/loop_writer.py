@@ -115,6 +115,9 @@ class LoopWriter:
             self._box.close()
         except BaseException as e:
             self._error = self._error or e
+        finally:
+            # On a full disk the container keeps its file open for as long as it lives, which the error would prolong.
+            del self._box, self._stream
 
     def __enter__(self) -> LoopWriter:
         return self
