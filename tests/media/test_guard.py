@@ -17,8 +17,9 @@ from tests.conftest import ROOT
 from tests.media.make import encoded, index_of, scene, write_video
 from visema.errors import MediaError, OutputError
 from visema.media import child as child_module
+from visema.media import guard
 from visema.media.colour import i420_to_bgr
-from visema.media.guard import Child, VideoChild, check_loop, read_photo
+from visema.media.guard import Child, VideoChild, check_loop, photo_of, read_photo
 from visema.media.image import read_image
 from visema.media.loop import LoopReader
 
@@ -175,3 +176,24 @@ def test_what_we_have_written_ourselves_needs_no_child(tmp_path: Path, monkeypat
     assert guard.trusted(ours)
     for other in (tmp_path / "a.wav", tmp_path / "ours2" / "a.wav", tmp_path / "ours"):
         assert not guard.trusted(other)
+
+
+def test_a_spare_decoder_waits_and_decodes_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(scene(3), ".png"))
+    spares = guard._Spares()
+    monkeypatch.setattr(guard, "_SPARES", spares)
+    spares.keep()
+    first = spares._waiting
+    with Child("picture", path, "picture", longest=96) as child:
+        assert child._process is first
+        assert photo_of(child).shape == (64, 96, 3)
+    second = spares._waiting
+    assert second is not None and second is not first and first is not None and first.poll() is not None
+    second.kill()
+    second.wait()
+    assert np.array_equal(read_photo(path), read_image(path)), "a spare that died is replaced"
+    last = spares._waiting
+    assert last is not None and last.stdin is not None
+    last.stdin.close()  # as when the parent ends
+    assert last.wait(20) == 0

@@ -33,10 +33,18 @@ WRITE = {"picture": 0, "video": 2 * GIB, "audio": 0, "loop": 0, "sound": GIB}
 
 
 def main() -> int:
-    """Do the job in ``argv[1]`` (JSON)."""
+    """Do the job that comes as a line of JSON; with an argument, be ready for it first."""
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints must not get between the messages
-    request: dict[str, Any] = json.loads(sys.argv[1])
+    if sys.argv[1:]:
+        import visema.media.audio
+        import visema.media.image
+        import visema.media.loop_writer
+        import visema.media.video  # noqa: F401
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # the parent ended before it had a file
+    request: dict[str, Any] = json.loads(line)
     job = str(request["job"])
     _limit(job)
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -85,7 +93,7 @@ def _limit(job: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Standard input is a pipe that nobody writes to; it ends when the parent does, even when that was killed."""
+    """Nobody writes to standard input any more; it ends when the parent does, even when that was killed."""
     while os.read(0, 1):
         pass
     os._exit(1)

@@ -62,9 +62,11 @@ def serve(
         avatar = source()
         import uvicorn
 
+        from visema.media.guard import keep_spare
         from visema.web.app import create_app
         from visema.web.live_routes import SOCKET_OPTIONS
 
+        keep_spare()
         app = create_app(avatar, voice=voice, offline=offline, live=live)
 
         class Server(uvicorn.Server):
