@@ -6,7 +6,7 @@ The key to compare is a ratio: setup of a 10 s clip of 1280 x 720 over landmark 
 program has to do to get the landmarks of that clip: read its frames, convert them to RGB and run the landmarker on
 each, in the same process. The two take turns, so that other work on the machine meets both; the ratio is the median of
 the pairs. `detector_s` is the landmarker's part of it. Models are loaded and a decoder waits before anything is timed,
-as with a running page; `first_photo_s` includes that, in a process of its own; `first_photo_to_speech_s` goes on to the
+as with a running page; `first_photo_s` has both to do, in its own process; `first_photo_to_speech_s` goes on to the
 first frame of its first words.
 """
 
