@@ -25,9 +25,12 @@ def make_app() -> Any:
     from visema.cli.commands import find_video
     from visema.service.settings import settings_from
     from visema.setup import prepare_avatar
+    from visema.speech.voices import PAID_VARIABLE
     from visema.web.app import create_app
 
     films = settings_from(os.environ)
+    # Who can reach this is the other server's affair.
+    os.environ.setdefault(PAID_VARIABLE, "0")
     return create_app(prepare_avatar(find_video(DEFAULT_VIDEO)), films=films, offline=films.offline)
 
 

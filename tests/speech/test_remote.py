@@ -24,7 +24,7 @@ from visema.speech.remote.sound import reshape, wav
 from visema.speech.remote.timing import word_times
 from visema.speech.speak import LEAD, speak
 from visema.speech.types import SpeechSettings
-from visema.speech.voices import list_voices, refuse_file, resolve_voice
+from visema.speech.voices import check_visitors, list_voices, resolve_voice
 
 TEXT = "The quick brown fox jumps over the lazy dog, and nobody minds."
 ELEVEN = "elevenlabs:21m00Tcm4TlvDq8ikWAM"
@@ -453,6 +453,16 @@ def test_check_has_a_line_for_each(server: VoiceServer, monkeypatch: pytest.Monk
         _remote_voice("elevenlabs", False)
 
 
+def test_visitors_do_not_spend_the_owners_money(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_visitors("elevenlabs:Rachel")
+    monkeypatch.setenv("VISEMA_PAID_VOICES", "0")
+    for name in ("elevenlabs:Rachel", "OpenAI:alloy", " openai:alloy@de"):
+        with pytest.raises(VoiceError, match="not for visitors"):
+            check_visitors(name)
+    check_visitors("espeak:en-us")
+    check_visitors("en-US-JennyNeural")
+
+
 @pytest.mark.parametrize("name", ["piper:/etc/x.onnx", "PIPER:..\\x", "piper:x.onnx@de", " piper:a/b"])
 def test_files_are_not_chosen_from_elsewhere(name: str) -> None:
     from visema.live.requests import RequestError, check, manner
@@ -463,4 +473,4 @@ def test_files_are_not_chosen_from_elsewhere(name: str) -> None:
         check_request({"text": "Hello.", "voice": name}, audio=False, settings=settings_from({}))
     with pytest.raises(RequestError, match="cannot be named here"):
         manner(check({"type": "say", "text": "Hello.", "voice": name.strip()}, "say"))
-    refuse_file("piper:en_US-lessac-medium")
+    check_visitors("piper:en_US-lessac-medium")

@@ -161,10 +161,10 @@ def manner(request: Request) -> tuple[str, SpeechSettings]:
     voice = request.fields.get("voice", "")
     if voice:
         from visema.errors import VoiceError
-        from visema.speech.voices import refuse_file, resolve_voice
+        from visema.speech.voices import check_visitors, resolve_voice
 
         try:
-            refuse_file(voice)
+            check_visitors(voice)
             voice = resolve_voice(voice, offline=True).name
         except VoiceError as e:
             raise RequestError("unknown_voice", e.what, e.hint, 422, request.id) from e

@@ -83,9 +83,9 @@ def check_request(fields: Mapping[str, str], *, audio: bool, settings: Settings)
         else:
             options[name] = value
     if voice := given.get("voice"):
-        from visema.speech.voices import refuse_file, resolve_voice
+        from visema.speech.voices import check_visitors, resolve_voice
 
-        refuse_file(voice)
+        check_visitors(voice)
         options["voice"] = resolve_voice(voice, offline=True).name if settings.offline else voice
     film_options(options, offline=settings.offline).check()
     return options

@@ -7,12 +7,16 @@ from typing import Final
 
 from visema.errors import VoiceError
 from visema.speech import edge_voices, espeak_voices, own_voices
+from visema.speech.access import value_of
 from visema.speech.remote import catalogue
 from visema.speech.remote.engine import MANY
 from visema.speech.similar import did_you_mean, similar
 from visema.speech.types import Voice
 
 DEFAULT_VOICE: Final = "en-US-JennyNeural"
+#: Engines whose service is paid by the owner of this machine, and the variable that says whether visitors may.
+PAID_ENGINES: Final = ("elevenlabs", "openai")
+PAID_VARIABLE: Final = "VISEMA_PAID_VOICES"
 _EDGE_NAME: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})+-\w+Neural", re.IGNORECASE)
 
 
@@ -44,15 +48,26 @@ def speaks(voice: Voice, language: str) -> bool:
     )
 
 
-def refuse_file(name: str) -> None:
-    """Complain about a voice that is a file: those who ask from elsewhere do not choose among this machine's files.
+def paid_allowed() -> bool:
+    """Whether visitors may choose voices that the owner pays for; a server that others reach says no by itself."""
+    return value_of(PAID_VARIABLE) != "0"
+
+
+def check_visitors(name: str) -> None:
+    """Complain about a voice that is not for those who ask from elsewhere: a file of this machine, the owner's money.
 
     Raises:
-        VoiceError: It is one.
+        VoiceError: It is one of these.
     """
     engine, _, rest = name.strip().partition(":")
+    if not paid_allowed() and (engine.lower() in PAID_ENGINES or _is_clone(engine, rest)):
+        raise VoiceError("Voices that cost money are not for visitors here.", "Choose another voice.")
     if engine.lower() == "piper" and ("/" in rest or "\\" in rest or rest.partition("@")[0].endswith(".onnx")):
         raise VoiceError("A voice file cannot be named here.", "Give the name of a voice that is listed.")
+
+
+def _is_clone(engine: str, name: str) -> bool:
+    return engine.lower() == own_voices.ENGINE and own_voices.find(name.strip()).cloud
 
 
 def resolve_voice(name: str = DEFAULT_VOICE, offline: bool = False) -> Voice:

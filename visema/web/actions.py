@@ -11,6 +11,7 @@ import gradio as gr
 
 from visema.errors import InputError, VisemaError
 from visema.speech.types import SpeechSettings
+from visema.speech.voices import check_visitors
 from visema.web import voice_choice
 from visema.web.house import MAX_TEXT, RANGES, House
 from visema.web.texts import in_language, preferred_language, text
@@ -150,6 +151,7 @@ def wanted(
 
     Raises:
         InputError: There is nothing to say, too much of it, or a setting is no number in its range.
+        VoiceError: The voice is not for visitors.
     """
     words, voice = str(words or ""), str(voice or "")
     if not words.strip():
@@ -162,4 +164,5 @@ def wanted(
         if not isinstance(value, (int, float)) or not low <= value <= high:
             raise InputError(viewer.text("status_setting", name=viewer.text(name), low=low, high=high))
         settings[name] = float(value)
+    check_visitors(voice)
     return words, voice, SpeechSettings(settings["rate"], settings["pitch"], settings["volume"])

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visema.errors import AvatarError
+from visema.errors import AvatarError, VoiceError
 from visema.web.idle import IdleLoops, data_address, encode_jpeg, idle_address
 from visema.web.temp import TempFolder
 from visema.web.viewer import Viewer
@@ -111,10 +111,17 @@ class House:
     @cached_property
     def voices(self) -> list[Voice]:
         """All voices; edge-tts is not asked for news, which would hold up the first visitor, others were before."""
-        from visema.speech.voices import list_voices
+        from visema.speech.voices import check_visitors, list_voices
+
+        def allowed(voice: Voice) -> bool:
+            try:
+                check_visitors(voice.name)
+            except VoiceError:
+                return False
+            return True
 
         self._voices_asked()
-        return list_voices(offline=True)
+        return [voice for voice in list_voices(offline=True) if allowed(voice)]
 
     def first_voice(self, language: str) -> str:
         """The voice that is chosen when a visitor comes, for a browser of ``language``."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -63,10 +65,14 @@ def serve(
         import uvicorn
 
         from visema.media.guard import keep_spare
+        from visema.speech.voices import PAID_VARIABLE
         from visema.web.app import create_app
         from visema.web.live_routes import SOCKET_OPTIONS
 
         keep_spare()
+        if not is_loopback(host):
+            # Strangers may come: they do not spend the owner's money unless the owner says so.
+            os.environ.setdefault(PAID_VARIABLE, "0")
         app = create_app(avatar, voice=voice, offline=offline, live=live)
 
         class Server(uvicorn.Server):
@@ -82,6 +88,16 @@ def serve(
         server.run(sockets=[listener])
     finally:
         listener.close()
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def listen(host: str, port: int) -> socket.socket:
