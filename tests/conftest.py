@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# One server and one browser serve every suite that needs them.
+from tests.site import avatar_cache, browser, site  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Real clips of real people; only beside the maintainers' checkout, never part of the project.
 SHARED = ROOT.parent / "shared"

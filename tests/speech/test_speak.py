@@ -156,7 +156,7 @@ def test_a_long_speech_lies_on_disk_and_is_the_same(monkeypatch: pytest.MonkeyPa
 
 
 def test_unreachable_network_voice(dead: type[Dead], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="visema"):
         speech = speak("Hallo Welt.", "de-DE-ConradNeural")
     assert speech.voice == "espeak:de"
     (note,) = speech.notes

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.web.conftest import Site
+from tests.site import Site
 from visema.paths import ASSETS
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.web.conftest import Site
+from tests.site import Site
 from visema.avatar import Avatar
 
 pytestmark = pytest.mark.browser

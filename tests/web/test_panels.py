@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.conftest import Site
+from tests.site import Site
 from tests.web.test_page import label
 from visema.paths import ASSETS
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Server, created, loops_folder, presenter, serve, tiny, tiny_loop  # noqa: F401
+from tests.site import WAIT_MS
 from tests.stage.conftest import FRAMES, SIZE
-from tests.web.conftest import WAIT_MS, avatar_cache, browser, site  # noqa: F401
 
 #: Keeps every sound message and every start of a buffer; and, once `watchCanvas` runs, what the canvas shows when.
 RECORDER = """
@@ -102,7 +102,7 @@ Open = Callable[..., Visit]
 
 
 @pytest.fixture
-def watch(browser: Any) -> Iterator[Open]:  # noqa: F811
+def watch(browser: Any) -> Iterator[Open]:
     """Opens a page with a player in a browser context of its own; nothing in it may fail."""
     contexts: list[Any] = []
     errors: list[str] = []

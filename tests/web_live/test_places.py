@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Server, eventually
-from tests.web.conftest import Site
+from tests.site import Site
 from tests.web_live.conftest import Open
 from visema.paths import ROOT
 
