@@ -107,8 +107,10 @@ def test_interrupt_silences_and_shuts_the_mouth(serve: Serve, watch: Open) -> No
     after = [f["open"] for f in visit.frames() if f["at"] > at + 0.001]
     shut = next(k for k, height in enumerate(after) if height <= SHUT)
     assert max(after[shut:]) <= SHUT, "it stays shut"
-    steps = np.diff(after[: shut + 1])
-    assert len(after[:shut]) > 2 and steps.max(initial=0) <= 4, "it shuts by a motion, not by a jump, nor opens first"
+    # What was due when the cut came is still shown; from its widest on the mouth only shuts, and not at one blow.
+    closing = after[int(np.argmax(after)) : shut + 1]
+    assert np.diff(closing).max(initial=0) <= 4, "it does not open again"
+    assert any(SHUT < height < closing[0] - 4 for height in closing), "it shuts by a motion, not by a jump"
     said = len(visit.words())
     visit.page.wait_for_timeout(600)
     assert len(visit.words()) == said
