@@ -18,8 +18,8 @@ import numpy as np
 from visema.errors import FaceError, InputError
 from visema.face.track import FaceTrack
 from visema.media.colour import bgr_to_i420, i420_to_bgr
-from visema.media.guard import Child, VideoChild, photo_of
-from visema.media.image import limit_size
+from visema.media.guard import Child, VideoChild, photo_of, trusted
+from visema.media.image import limit_size, read_image
 from visema.mouth.engine import Loop, MakesLoops
 from visema.types import I420, Image
 
@@ -148,6 +148,22 @@ def video_base(path: Path, loop: Path, frame: str, progress: Progress, face: int
         child.finish()
 
 
+def read_portrait(path: Path) -> Image:
+    """A photo no larger than setup and films need, decoded in a child unless this program wrote the file itself.
+
+    Raises:
+        MediaError: It cannot be used.
+    """
+    if trusted(path):
+        return limit_size(read_image(path), LARGEST_PHOTO)
+    with Child("picture", path, "picture", longest=LARGEST_PHOTO) as child:
+        # The models load while the child starts.
+        from visema.face.landmarks import load_model
+
+        load_model()
+        return photo_of(child)
+
+
 @contextmanager
 def photo_base(
     path: Path, loop: Path, frame: str, progress: Progress, maker: MakesLoops | None = None, face: int = 1
@@ -159,13 +175,7 @@ def photo_base(
         FaceError: Its face cannot be used.
         OutputError: The loop cannot be written.
     """
-    with Child("picture", path, "picture", longest=LARGEST_PHOTO) as child:
-        # The models load while the child starts.
-        from visema.face.landmarks import load_model
-
-        load_model()
-        image = photo_of(child)
-    with _still_base(image, loop, frame, progress, maker, face) as base:
+    with _still_base(read_portrait(path), loop, frame, progress, maker, face) as base:
         yield base
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import wave
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from visema.errors import MediaError
 from visema.media.container import MAX_AUDIO_SECONDS, open_media
 from visema.types import Samples
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 #: The rate of a sound that `write_plain` writes, at most: more is not heard.
 PLAIN_RATE = 48_000
@@ -26,6 +31,23 @@ def read_audio(path: Path | str) -> tuple[Samples, int]:
     return read_recording(Path(path))
 
 
+def _sound_of(box: InputContainer, path: Path) -> tuple[AudioStream, int]:
+    """The stream to decode and its rate.
+
+    Raises:
+        MediaError: There is none, or its rate makes no sense.
+    """
+    if not box.streams.audio:
+        raise MediaError("{name} has no sound in it.", "Choose a recording of speech.", name=path.name)
+    stream = box.streams.audio[0]
+    rate = stream.codec_context.sample_rate
+    if not 4_000 <= rate <= 400_000:
+        raise MediaError(
+            "{name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.", name=path.name, rate=rate
+        )
+    return stream, rate
+
+
 def decode_audio(path: Path) -> tuple[Samples, int]:
     """Read the first sound stream of a file, in this process.
 
@@ -39,16 +61,9 @@ def decode_audio(path: Path) -> tuple[Samples, int]:
         MediaError: Missing, empty, no sound inside, damaged, of no length, or over `MAX_AUDIO_SECONDS`.
     """
     with open_media(path, "recording") as box:
-        if not box.streams.audio:
-            raise MediaError("{name} has no sound in it.", "Choose a recording of speech.", name=path.name)
         import av
 
-        stream = box.streams.audio[0]
-        rate = stream.codec_context.sample_rate
-        if not 4_000 <= rate <= 400_000:
-            raise MediaError(
-                "{name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.", name=path.name, rate=rate
-            )
+        stream, rate = _sound_of(box, path)
         resampler = av.AudioResampler(format="fltp", rate=rate)
         chunks: list[Samples] = []
         total, limit = 0, int(MAX_AUDIO_SECONDS * rate)
@@ -95,16 +110,9 @@ def write_plain(path: Path, out: Path, most_seconds: float) -> float:
         OSError: ``out`` cannot be written.
     """
     with open_media(path, "recording") as box:
-        if not box.streams.audio:
-            raise MediaError("{name} has no sound in it.", "Choose a recording of speech.", name=path.name)
         import av
 
-        stream = box.streams.audio[0]
-        rate = stream.codec_context.sample_rate
-        if not 4_000 <= rate <= 400_000:
-            raise MediaError(
-                "{name} has a sample rate of {rate} Hz.", "Save it at 16 or 48 kHz.", name=path.name, rate=rate
-            )
+        stream, rate = _sound_of(box, path)
         rate = min(rate, PLAIN_RATE)
         resampler = av.AudioResampler(format="fltp", rate=rate)
         total, limit = 0, int(most_seconds * rate)

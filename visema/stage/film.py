@@ -189,7 +189,9 @@ def make_film(
     kind, notes = _engine(options)
     if isinstance(kind, (LearnsByDrawing, MakesLoops)):
         return _by_avatar(photo, out, audio, text, options, watch, began)
-    image = _read_photo(photo)
+    from visema.base import read_portrait
+
+    image = read_portrait(photo)
     watch.at("reading", 0.5)
     landmarks, faces = choose_face(image, options.face)
     speech = _speech(audio, text, options, watch)
@@ -286,19 +288,6 @@ def _engine(options: FilmOptions) -> tuple[type[MouthEngine], tuple[str, ...]]:
             told = "The weights of the engine '{engine}' cannot be used, so the embedded one draws the mouth."
             return mouth_engine(EMBEDDED), (Message(told, engine=options.engine),)
     return kind, ()
-
-
-def _read_photo(path: Path) -> Image:
-    from visema.base import LARGEST_PHOTO
-    from visema.face.landmarks import load_model
-    from visema.media.guard import Child, photo_of, trusted
-    from visema.media.image import limit_size, read_image
-
-    if trusted(path):
-        return limit_size(read_image(path), LARGEST_PHOTO)
-    with Child("picture", path, "picture", longest=LARGEST_PHOTO) as child:
-        load_model()  # while the child starts
-        return photo_of(child)
 
 
 def _speech(audio: Path | None, text: str, options: FilmOptions, watch: _Watch) -> Speech:
