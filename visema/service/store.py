@@ -15,36 +15,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
-from visema.errors import OutputError, VisemaError
+from visema.errors import VisemaError
 from visema.service.jobs import Job, State, new_id, pack
+from visema.service.migrate import migrate
+from visema.service.schema import JOBS
 
-_META: Final = sa.MetaData()
-JOBS: Final = sa.Table(
-    "jobs",
-    _META,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("id", sa.String(64), nullable=False, unique=True),
-    sa.Column("client", sa.String(200), nullable=False),
-    sa.Column("turn", sa.Integer, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("stage", sa.String(32), nullable=False, default=""),
-    sa.Column("percent", sa.Float, nullable=False, default=0.0),
-    sa.Column("message", sa.Text, nullable=False, default=""),
-    sa.Column("error", sa.String(64), nullable=False, default=""),
-    sa.Column("detail", sa.Text, nullable=False, default=""),
-    sa.Column("hint", sa.Text, nullable=False, default=""),
-    sa.Column("options", sa.JSON, nullable=False),
-    sa.Column("created", sa.Double, nullable=False),
-    sa.Column("started", sa.Double),
-    sa.Column("ended", sa.Double),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("owner", sa.String(128), nullable=False, default=""),
-    sa.Column("lease", sa.Double, nullable=False, default=0.0),
-    sa.Column("cancel", sa.Boolean, nullable=False, default=False),
-    sa.Column("duration", sa.Double),
-    sa.Index("jobs_next", "state", "turn", "number"),
-    sa.Index("jobs_of_client", "client", "turn"),
-)
 _C: Final = JOBS.c
 _FIELDS: Final = [_C[name] for name in Job.__dataclass_fields__]
 #: Jobs whose length tells how long the next will take.
@@ -86,13 +61,7 @@ class JobStore:
     def __init__(self, url: str, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._engine = _engine(url)
-        try:
-            _META.create_all(self._engine)
-        except sa.exc.SQLAlchemyError as e:
-            raise OutputError(
-                f"The database of jobs cannot be used ({getattr(e, 'orig', None) or type(e).__name__}).",
-                "Check VISEMA_DATABASE, VISEMA_OUTPUTS and the rights of their folder.",
-            ) from e
+        migrate(self._engine)
 
     def close(self) -> None:
         """Let the connections go."""

@@ -1,0 +1,44 @@
+"""The command ``visema``: everything of the platform; ``video.py`` remains the short way to a talking face.
+
+Each command is a module ``visema.cli.platform_<name>`` with ``ABOUT`` (one line), ``add(parser)`` and
+``run(arguments) -> int``; it is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from visema.errors import VisemaError
+
+#: The commands, with what ``visema --help`` says of each.
+COMMANDS: Final[dict[str, str]] = {}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="visema", description="Talking avatars: the platform.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about in COMMANDS.items():
+        commands.add_parser(name, help=about, add_help=False)
+    chosen = parser.parse_args(arguments[:1]).command
+    module = importlib.import_module(f"visema.cli.platform_{chosen}")
+    own = argparse.ArgumentParser(prog=f"visema {chosen}", description=COMMANDS[chosen])
+    module.add(own)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        return int(module.run(own.parse_args(arguments[1:])))
+    except VisemaError as e:
+        sys.stderr.write(f"visema: {e}\n")
+        return e.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
