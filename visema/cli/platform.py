@@ -16,7 +16,9 @@ from typing import Final
 from visema.errors import VisemaError
 
 #: The commands, with what ``visema --help`` says of each.
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "serve": "the page, the API and the live view",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,58 @@
+"""``visema serve``: the page, the API and the live view, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Final
+
+from visema.errors import InputError
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8000
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments."""
+    parser.add_argument("--host", default=HOST, help="address to listen on (this machine alone)")
+    parser.add_argument("--port", type=int, default=PORT, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="films made at once by this server; 0: `visema worker` makes them"
+    )
+    parser.add_argument("--avatar", metavar="FILE", help="video or photo of who is on stage (the default avatar)")
+    parser.add_argument("--offline", action="store_true", help="ask no cloud voice")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), to serve HTTPS")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key (PEM)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve.
+
+    Raises:
+        VisemaError: The port is taken, the avatar cannot be made, a setting makes no sense.
+    """
+    if bool(arguments.tls_cert) != bool(arguments.tls_key):
+        raise InputError("HTTPS needs --tls-cert and --tls-key.", "Give both, or none for plain HTTP.")
+    if arguments.workers is not None:
+        os.environ["VISEMA_WORKERS"] = str(arguments.workers)
+    # Who starts this wants films: what makes them is loaded before the first one is asked for.
+    os.environ.setdefault("VISEMA_EAGER", "1")
+    from visema.cli.arguments import DEFAULT_VIDEO
+    from visema.cli.commands import find_video
+    from visema.cli.main import quiet_libraries
+    from visema.setup import prepare_avatar
+    from visema.web.server import serve
+
+    quiet_libraries(verbose=False)
+    source = find_video(arguments.avatar or DEFAULT_VIDEO)
+
+    serve(
+        lambda: prepare_avatar(source),
+        host=arguments.host,
+        port=arguments.port,
+        browser=False,
+        offline=arguments.offline,
+        tls=(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None,
+    )
+    return 0
