@@ -1,0 +1,350 @@
+"""The client for programs that wait for what they ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from visema.client import asks
+from visema.client.asks import Options
+from visema.client.download import Download
+from visema.client.errors import ApiError, error_of, unreachable
+from visema.client.results import Avatar, Batch, Job, Page, Speech, Voice
+from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, url_of
+from visema.client.wire import (
+    Ask,
+    Events,
+    Progress,
+    Retry,
+    body_of,
+    json_of,
+    polling_pauses,
+    result_of,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+T = TypeVar("T")
+
+
+class Visema:
+    """A server of Visema.
+
+    ``with Visema("https://avatar.example.org", "vsm_…") as api: api.make("hello.mp4", avatar="anna", text="Hello.")``
+
+    Requests that fail in passing (no answer, 429, 503) are sent again after a pause, or after as long as the server
+    asks for. What makes something is sent with an idempotency key, so that it is made once.
+
+    Args:
+        url: The server's address; None takes ``VISEMA_URL``, else this machine.
+        key: The API key; None takes ``VISEMA_KEY``. A server on this machine may need none.
+        retry: When requests are repeated.
+        timeout: Seconds within which something must come.
+        verify: Whether the certificate is checked, or a file of certificates to trust.
+
+    Raises:
+        InputError: The address is none.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        retry: Retry | None = None,
+        timeout: float = TIMEOUT,
+        verify: bool | str = True,
+    ) -> None:
+        self.url = url_of(url)
+        self._retry = retry or Retry()
+        self._http = httpx.Client(base_url=self.url, headers=headers_of(key), timeout=timeout, verify=verify)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- films ----------------------------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        *,
+        avatar: str | None = None,
+        text: str | None = None,
+        audio: Path | str | None = None,
+        image: Path | str | None = None,
+        voice: str | None = None,
+        webhook: str | None = None,
+        priority: int | None = None,
+        once: str | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Ask for a film; the job that makes it.
+
+        Args:
+            avatar: Id of a prepared face; or give ``image``.
+            text: What to say; with ``audio``, what is said in it.
+            audio: A recording of speech.
+            image: A photo of a face.
+            voice: Who says the text.
+            webhook: An address that hears of the end.
+            priority: -10 to 10; greater comes first.
+            once: Idempotency key, to ask again for the same in another process; None makes one.
+            progress: Told how much has been sent.
+            options: See `Options`.
+
+        Raises:
+            ApiError: The server refuses.
+            InputError: A file cannot be read, or there is no face or no words.
+        """
+        sound, picture = (None if file is None else Path(file) for file in (audio, image))
+        ask = asks.generate(avatar, text, sound, picture, voice, webhook, priority, once, options)
+        return self._send(ask, progress)
+
+    def status(self, job: str) -> Job:
+        """How far a job is."""
+        return self._send(asks.status(job))
+
+    def jobs(
+        self, *, state: str | None = None, kind: str | None = None, batch: str | None = None, limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page[Job]:  # fmt: skip
+        """Your jobs, newest first."""
+        return self._send(asks.jobs(state, kind, batch, limit, cursor))
+
+    def all_jobs(
+        self, *, state: str | None = None, kind: str | None = None, batch: str | None = None
+    ) -> Iterator[Job]:
+        """Every job of yours, page after page."""
+        page = self.jobs(state=state, kind=kind, batch=batch)
+        yield from page.items
+        while page.next is not None:
+            page = self.jobs(state=state, kind=kind, batch=batch, cursor=page.next)
+            yield from page.items
+
+    def delete_job(self, job: str) -> None:
+        """Cancel a job that waits or is being made; remove a finished one with its files."""
+        self._send(asks.delete_job(job))
+
+    def wait(
+        self, job: str | Job, *, timeout: float | None = None, progress: Callable[[Job], None] | None = None
+    ) -> Job:
+        """Wait until a job is over; how it ended. `Job.check` complains where it failed.
+
+        Args:
+            job: The job or its name.
+            timeout: Seconds; None waits for ever.
+            progress: Told how far it is.
+
+        Raises:
+            TimedOut: It is not over; it goes on.
+        """
+        name = job.id if isinstance(job, Job) else job
+        end = time.monotonic() + seconds_of(timeout)
+        for told in self._watch(name, end):
+            if progress:
+                progress(told)
+            if told.over:
+                return told
+        raise late(name, timeout)
+
+    def download(self, job: str | Job, path: Path | str, *, progress: Progress | None = None) -> Path:
+        """Write the film of a job to ``path``; a download that breaks off is gone on with.
+
+        Raises:
+            ApiError: There is no film (yet).
+            OutputError: The file cannot be written.
+        """
+        name = job.id if isinstance(job, Job) else job
+        with Download(Path(path), progress) as target:
+            for attempt in range(self._retry.times + 1):
+                try:
+                    with self._http.stream("GET", asks.video_path(name), headers=target.headers()) as answer:
+                        if answer.status_code >= 300:
+                            answer.read()
+                            raise error_of(answer.status_code, json_of(answer.text), answer.headers)
+                        target.begin(answer.status_code, answer.headers)
+                        for data in answer.iter_bytes():
+                            target.write(data)
+                    target.check()
+                    break
+                except (httpx.TransportError, ApiError) as e:
+                    self._pause(attempt, e)
+            return target.finish()
+
+    def make(
+        self, path: Path | str, *, timeout: float | None = None, progress: Callable[[Job], None] | None = None,
+        **what: Any,
+    ) -> Job:  # fmt: skip
+        """Ask for a film, wait for it and write it to ``path``; ``what`` as for `generate`.
+
+        Raises:
+            JobFailed: It could not be made.
+        """
+        job = self.wait(self.generate(**what), timeout=timeout, progress=progress).check()
+        self.download(job, path)
+        return job
+
+    # -- avatars and voices ---------------------------------------------------------------------------------------
+
+    def train(
+        self,
+        source: Path | str,
+        *,
+        name: str | None = None,
+        consent: str | None = None,
+        webhook: str | None = None,
+        once: str | None = None,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> Job:
+        """Make an avatar of a video or a photo; the job, whose ``result`` has the avatar's id and a quality report.
+
+        Args:
+            source: The file.
+            name: For people.
+            consent: Who agreed to the use of the face, in a sentence.
+            webhook: An address that hears of the end.
+            once: Idempotency key.
+            progress: Told how much has been sent.
+            options: Further fields of the API.
+        """
+        return self._send(asks.train(Path(source), name, consent, webhook, once, options), progress)
+
+    def avatars(self) -> tuple[Avatar, ...]:
+        """The avatars that can speak."""
+        return self._send(asks.avatars())
+
+    def avatar(self, avatar_id: str) -> Avatar:
+        """An avatar."""
+        return self._send(asks.avatar(avatar_id))
+
+    def delete_avatar(self, avatar_id: str) -> None:
+        """Remove an avatar."""
+        self._send(asks.delete_avatar(avatar_id))
+
+    def voices(
+        self, *, language: str | None = None, gender: str | None = None, engine: str | None = None
+    ) -> tuple[Voice, ...]:
+        """The voices, of all engines."""
+        return self._send(asks.voices(language, gender, engine))
+
+    def clone(
+        self, sample: Path | str, *, name: str, consent: str, engine: str | None = None, once: str | None = None
+    ) -> Voice:
+        """Make a voice like that of a recording; ``consent`` says who agreed, in a sentence."""
+        return self._send(asks.clone(Path(sample), name, consent, engine, once))
+
+    def tts(
+        self, text: str, *, voice: str | None = None, rate: float | None = None, pitch: float | None = None,
+        volume: float | None = None,
+    ) -> Speech:  # fmt: skip
+        """Speak a text: the sound, with the times of its words and visemes."""
+        return self._send(asks.tts(text, voice, rate, pitch, volume))
+
+    # -- many -----------------------------------------------------------------------------------------------------
+
+    def batch(
+        self, items: Sequence[Mapping[str, Any]], *, webhook: str | None = None, once: str | None = None
+    ) -> Batch:
+        """Ask for up to 1,000 films at once; each item as for `generate`, of avatars and texts."""
+        return self._send(asks.batch(items, webhook, once))
+
+    def batch_status(self, batch_id: str) -> Batch:
+        """How far a batch is."""
+        return self._send(asks.batch_status(batch_id))
+
+    def wait_batch(
+        self, batch: str | Batch, *, timeout: float | None = None, progress: Callable[[Batch], None] | None = None
+    ) -> Batch:
+        """Wait until every job of a batch is over.
+
+        Raises:
+            TimedOut: Some are not.
+        """
+        name = batch.id if isinstance(batch, Batch) else batch
+        end = time.monotonic() + seconds_of(timeout)
+        for pause in polling_pauses():
+            told = self.batch_status(name)
+            if progress:
+                progress(told)
+            if told.over:
+                return told
+            if time.monotonic() + pause > end:
+                break
+            time.sleep(pause)
+        raise late(name, timeout)
+
+    def health(self) -> Mapping[str, Any]:
+        """How the server is."""
+        return self._send(asks.health())
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _send(self, ask: Ask[T], progress: Progress | None = None) -> T:
+        for attempt in range(self._retry.times + 1):
+            try:
+                with body_of(ask, progress) as body:
+                    answer = self._http.request(
+                        ask.method, ask.path, params=ask.params(), headers=dict(ask.headers), **body
+                    )
+                if answer.status_code < 300:
+                    return result_of(ask, answer.status_code, answer.text)
+                raise error_of(answer.status_code, json_of(answer.text), answer.headers)
+            except (httpx.TransportError, ApiError) as e:
+                self._pause(attempt, e)
+        raise AssertionError  # the last pause raises
+
+    def _pause(self, attempt: int, error: Exception) -> None:
+        """Wait before the next attempt, or raise ``error`` where it is final."""
+        told = error if isinstance(error, ApiError) else unreachable(self.url, error)
+        pause = self._retry.pause(attempt, told)
+        if pause is None:
+            raise told from (None if told is error else error)
+        time.sleep(pause)
+
+    def _watch(self, job: str, end: float) -> Iterator[Job]:
+        """How far a job is, whenever there is news, until ``end``: by its events, else by asking."""
+        pauses = polling_pauses()
+        events = True
+        while True:
+            if events:
+                with suppress(httpx.TransportError):  # a stream that broke: ask, and listen again
+                    events = yield from self._listen(job, end)
+            told = self.status(job)
+            yield told
+            pause = next(pauses)
+            if told.over or time.monotonic() + pause > end:
+                return
+            time.sleep(pause)
+
+    def _listen(self, job: str, end: float) -> Generator[Job, None, bool]:
+        """The news of a job's stream; whether the server has one."""
+        patience = max(0.1, min(TIMEOUT, end - time.monotonic()))
+        with self._http.stream("GET", asks.events_path(job), headers=asks.EVENTS, timeout=patience) as answer:
+            if answer.status_code != 200 or "event-stream" not in answer.headers.get("content-type", ""):
+                return False
+            events = Events()
+            for line in answer.iter_lines():
+                told = events.feed(line)
+                if isinstance(told, dict) and "state" in told:
+                    yield Job.of(told)
+                if time.monotonic() > end:
+                    break
+        return True
