@@ -18,6 +18,14 @@ from visema.errors import VisemaError
 #: The commands, with what ``visema --help`` says of each.
 COMMANDS: Final[dict[str, str]] = {
     "serve": "the page, the API and the live view",
+    "generate": "a film by a server: avatar or photo, text or recording",
+    "status": "how far a job is; waits for it, fetches its film",
+    "jobs": "your jobs on a server",
+    "avatars": "who can speak; makes, shows and removes avatars",
+    "voices": "who can say a text",
+    "clone": "a voice like that of a recording",
+    "tts": "a text as sound, with the times of its words and visemes",
+    "batch": "many films at once, by a table",
 }
 
 

@@ -1,0 +1,49 @@
+"""``visema avatars``: who can speak; makes, shows and removes avatars."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from visema.cli import api
+from visema.errors import InputError
+
+WHAT: Final = ("list", "show", "train", "delete")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments."""
+    parser.add_argument("what", nargs="?", default="list", choices=WHAT, help="list, if nothing is said")
+    parser.add_argument("target", nargs="?", metavar="ID|FILE", help="show and delete: which; train: video or photo")
+    parser.add_argument("--name", help="of a new one, for people")
+    parser.add_argument("--consent", help="of a new one: who agreed to the use of the face, in a sentence")
+    api.add_server(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it.
+
+    Raises:
+        InputError: It is not said with which, or the file is not there.
+    """
+    if arguments.what != "list" and not arguments.target:
+        raise InputError(f"It is not said what to {arguments.what}.", "Give an avatar's id, or a video or photo.")
+    with api.connect(arguments) as server:
+        if arguments.what == "show":
+            avatar = server.avatar(arguments.target)
+            api.tell(arguments, avatar.raw, api.plain(avatar.raw))
+        elif arguments.what == "delete":
+            server.delete_avatar(arguments.target)
+        elif arguments.what == "train":
+            source = Path(arguments.target).expanduser()
+            if not source.is_file():
+                raise InputError(f"There is no file {source}.", "Give a video or a photo of a face.")
+            with api.job_bar("Making the avatar") as bar:
+                asked = server.train(source, name=arguments.name, consent=arguments.consent)
+                job = server.wait(asked, progress=bar).check()
+            api.tell(arguments, job.raw, f"{api.job_text(job)}\n{api.plain(job.result)}")
+        else:
+            found = server.avatars()
+            api.tell(arguments, [avatar.raw for avatar in found], api.columns([(a.id, a.name) for a in found]))
+    return 0
