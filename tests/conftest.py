@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# One server and one browser serve every suite that needs them.
+# One server, one with keys, and one browser serve every suite that needs them.
+from tests.guarded import anna, boris, boss, guarded, serve_guarded  # noqa: F401
 from tests.site import avatar_cache, browser, site  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, str]] = {
     "clone": "a voice like that of a recording",
     "tts": "a text as sound, with the times of its words and visemes",
     "batch": "many films at once, by a table",
+    "keys": "who may use the server: make, list, revoke and rotate keys; the audit log",
 }
 
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = argparse.ArgumentParser(prog=f"visema {chosen}", description=COMMANDS[chosen])
     module.add(own)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return int(module.run(own.parse_args(arguments[1:])))
     except VisemaError as e:

@@ -63,6 +63,11 @@ class JobStore:
         self._engine = _engine(url)
         migrate(self._engine)
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for what else is kept in it."""
+        return self._engine
+
     def close(self) -> None:
         """Let the connections go."""
         self._engine.dispose()

@@ -59,6 +59,7 @@ def create_app(
     from visema.service.desk import Desk
     from visema.service.settings import settings_from
     from visema.web.actions import wire
+    from visema.web.entrance import add_door
     from visema.web.film_page import add_film_page
     from visema.web.film_routes import add_film_routes
     from visema.web.live_page import add_live_pages
@@ -83,6 +84,7 @@ def create_app(
     options = live or LiveOptions()
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk
+    add_door(app, desk.store.engine, desk.settings.folder)
     add_routes(app, house, desk)
     add_film_page(app, house, desk, add_film_routes(app, desk, options.origins))
     theatre = make_theatre(house, options)

@@ -55,9 +55,12 @@ def serve(
         on_ready: Called with the page's address once it answers.
 
     Raises:
+        InputError: Others could reach it, and it has no key.
         OutputError: The port is taken, or the address is not this machine's.
         VisemaError: Whatever ``source`` raises.
     """
+    if not is_loopback(host):
+        check_keys()
     encryption = check_tls(*tls) if tls else {}
     listener = listen(host, port)
     try:
@@ -98,6 +101,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_keys() -> None:
+    """Refuse to serve others without a key.
+
+    Raises:
+        InputError: No key works.
+    """
+    from visema.service.access import access_from
+    from visema.service.settings import settings_from
+    from visema.service.store import JobStore
+
+    settings = settings_from(os.environ)
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    store = JobStore(settings.database_url)
+    try:
+        access_from(store.engine, settings.folder).check_usable()
+    finally:
+        store.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -245,6 +245,28 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Something unexpected went wrong; the details are in the server’s log.",
         "Произошла непредвиденная ошибка; подробности в журнале сервера.",
     ),
+    # The login page.
+    "login_title": ("Log in", "Вход"),
+    "login_key": ("Your key", "Ваш ключ"),
+    "login_enter": ("Log in", "Войти"),
+    "login_help": (
+        "Who runs this server gives you a key. They make one by",
+        "Ключ выдаёт тот, кто управляет сервером. Он создаётся командой",
+    ),
+    "login_name": ("NAME", "ИМЯ"),
+    "login_wrong": (
+        "That key does not open anything here. It may be mistyped, revoked or over.",
+        "Этот ключ не подходит. Возможно, в нём опечатка, он отозван или истёк.",
+    ),
+    "login_often": (
+        "Too many wrong keys came from your address. Try again in a few minutes.",
+        "С вашего адреса пришло слишком много неверных ключей. Попробуйте через несколько минут.",
+    ),
+    "login_stale": (
+        "The form was open for too long, or your browser keeps no cookies. Try again.",
+        "Форма была открыта слишком долго или браузер не сохраняет cookie. Попробуйте ещё раз.",
+    ),
+    "logout": ("Log out", "Выйти"),
     # The live page.
     "no_avatar": ("There is no such avatar here.", "Такого аватара здесь нет."),
     "no_script": ("This page needs JavaScript.", "Этой странице нужен JavaScript."),
