@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,10 @@ from visema.service import files as service_files
 from visema.service.crew import Crew
 from visema.service.files import Files
 from visema.service.jobs import ID, Job, State, new_id
+from visema.service.order import Order
 from visema.service.settings import Settings
 from visema.service.store import JobStore
+from visema.service.who import Who
 
 log = logging.getLogger(__name__)
 
@@ -80,29 +83,65 @@ class Desk:
         self.files.work(job_id).mkdir()
         return job_id
 
-    def submit(self, job_id: str, client: str, options: dict[str, Any]) -> Job:
-        """Put a job whose files are there into the queue.
+    def submit(self, job_id: str, order: Order) -> Job:
+        """Put a job whose files are there into the queue; where it was asked for before, it is that one.
 
         Raises:
             QueueFull: Too many wait.
+            Conflict: Something else was asked for under the same idempotency key.
         """
         limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
-        job = self.store.submit(client, options, job_id=job_id, **limits)
-        service_files.note(self.files.log(job_id), "Taken in.")
-        self.crew.poke()
+        client = order.who.client
+        job = self.store.submit(client, order.options, job_id=job_id, columns=order.columns(), **limits)
+        if job.id == job_id:
+            service_files.note(self.files.log(job_id), "Taken in.")
+            self.crew.poke()
         return job
 
-    def look(self, job_id: str) -> Standing | None:
-        """What is to be told about a job; None where there is none of that name."""
+    def submit_many(self, batch: Mapping[str, Any], orders: Sequence[Order]) -> list[Job]:
+        """Put many jobs without files into the queue, all or none.
+
+        Raises:
+            QueueFull: Too many would wait.
+        """
+        rows = [(order.who.client, order.columns(), order.options) for order in orders]
+        made = self.store.submit_many(
+            batch, rows, most=self.settings.max_waiting, most_own=self.settings.max_waiting_client
+        )
+        for job in made:
+            self.files.work(job.id).mkdir()
+        self.crew.poke()
+        return made
+
+    def jobs(
+        self,
+        who: Who,
+        state: State | None = None,
+        kind: str | None = None,
+        batch: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """One's jobs, the newest first; who administers sees everybody's."""
+        return self.store.jobs(None if who.may("admin") else who.key, state, kind, batch, before, limit)
+
+    def look(self, job_id: str, who: Who | None = None) -> Standing | None:
+        """What is to be told about a job; None where there is none of that name, or it is somebody else's."""
         job = self.store.get(job_id) if ID.fullmatch(job_id) else None
-        if job is None:
+        if job is None or (who is not None and not who.owns(job.key)):
             return None
-        place = self.store.place(job_id) if job.state is State.QUEUED else 0
+        return self.stand(job)
+
+    def stand(self, job: Job) -> Standing:
+        """A job and what follows from it."""
+        place = self.store.place(job.id) if job.state is State.QUEUED else 0
         return Standing(job, place, self._seconds_left(job, place))
 
-    def cancel(self, job_id: str) -> Standing | None:
-        """Cancel a job; see `JobStore.cancel`."""
-        job = self.store.cancel(job_id) if ID.fullmatch(job_id) else None
+    def cancel(self, job_id: str, who: Who | None = None) -> Standing | None:
+        """Cancel a job; see `JobStore.cancel`. None where there is none, or it is somebody else's."""
+        if self.look(job_id, who) is None:
+            return None
+        job = self.store.cancel(job_id)
         if job is None:
             return None
         if job.state is State.CANCELLED:
@@ -110,9 +149,9 @@ class Desk:
         self.crew.poke()
         return self.look(job_id)
 
-    def remove(self, job_id: str) -> bool:
+    def remove(self, job_id: str, who: Who | None = None) -> bool:
         """Remove a finished film before its time; False where it is not finished."""
-        if not self.store.remove(job_id):
+        if self.look(job_id, who) is None or not self.store.remove(job_id):
             return False
         self.files.remove(job_id)
         return True

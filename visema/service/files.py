@@ -49,6 +49,10 @@ class Files:
         """The finished film."""
         return self.folder / f"{_checked(job_id)}.mp4"
 
+    def captions(self, job_id: str, form: str) -> Path:
+        """Its captions, ``srt`` or ``vtt``."""
+        return self.folder / f"{_checked(job_id)}.{form}"
+
     def log(self, job_id: str) -> Path:
         """What happened on the way."""
         return self.folder / f"{_checked(job_id)}.log"
@@ -68,9 +72,19 @@ class Files:
             OutputError: The disk refuses.
         """
         try:
+            for form in ("srt", "vtt"):
+                if (captions := draft.with_suffix(f".{form}")).is_file():
+                    captions.replace(self.captions(job_id, form))
             draft.replace(self.film(job_id))
         except OSError as e:
             raise explain_os_error(e, self.folder) from e
+
+    def size(self, job_id: str) -> int:
+        """Bytes of a finished film; 0 where it is not there."""
+        try:
+            return self.film(job_id).stat().st_size
+        except OSError:
+            return 0
 
     def clear(self, job_id: str) -> None:
         """Remove what is needed no more once a job is over: uploads and drafts."""
@@ -80,6 +94,8 @@ class Files:
         """Remove everything of a job, its log where ``log`` is set."""
         self.clear(job_id)
         self.film(job_id).unlink(missing_ok=True)
+        for form in ("srt", "vtt"):
+            self.captions(job_id, form).unlink(missing_ok=True)
         if log:
             self.log(job_id).unlink(missing_ok=True)
 

@@ -54,6 +54,16 @@ class Job:
         owner: The worker that makes it.
         cancel: Whether it shall be cancelled.
         duration: Seconds of the film, once it is there.
+        number: Place in the order of asking.
+        kind: ``film``, ``speak`` or ``train``.
+        key: Whose it is; empty for this machine's own user.
+        priority: Greater comes first.
+        batch: The batch that it is of.
+        asked: SHA-256 of the request.
+        result: What it made beside the film.
+        cost: Characters, seconds and money.
+        tries: Why earlier attempts ended.
+        bytes: Of the film.
     """
 
     id: str
@@ -73,6 +83,16 @@ class Job:
     owner: str
     cancel: bool
     duration: float | None
+    number: int = 0
+    kind: str = "film"
+    key: str = ""
+    priority: int = 0
+    batch: str | None = None
+    asked: str | None = None
+    result: dict[str, Any] | None = None
+    cost: dict[str, Any] | None = None
+    tries: list[dict[str, Any]] | None = None
+    bytes: int = 0
 
 
 def pack(*sentences: str) -> str:

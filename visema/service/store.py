@@ -7,7 +7,7 @@ never both believe that a job is theirs, on SQLite as well as on PostgreSQL.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection, Engine, Row
 from visema.errors import VisemaError
 from visema.service.jobs import Job, State, new_id, pack
 from visema.service.migrate import migrate
-from visema.service.schema import JOBS
+from visema.service.order import Conflict
+from visema.service.schema import BATCHES, JOBS
 
 _C: Final = JOBS.c
 _FIELDS: Final = [_C[name] for name in Job.__dataclass_fields__]
@@ -75,7 +76,14 @@ class JobStore:
     # -- those who ask --------------------------------------------------------------------------------------------
 
     def submit(
-        self, client: str, options: dict[str, Any], *, job_id: str = "", most: int = 10**9, most_own: int = 10**9
+        self,
+        client: str,
+        options: dict[str, Any],
+        *,
+        job_id: str = "",
+        most: int = 10**9,
+        most_own: int = 10**9,
+        columns: Mapping[str, Any] | None = None,
     ) -> Job:
         """Ask for a film.
 
@@ -85,25 +93,106 @@ class JobStore:
         Raises:
             QueueFull: ``most`` jobs wait already, or ``most_own`` of this client.
         """
+        more = dict(columns or {})
         with self._writing() as connection:
-            waiting = sa.select(sa.func.count()).where(_C.state == State.QUEUED.value)
-            if int(connection.scalar(waiting.where(_C.client == client)) or 0) >= most_own:
-                raise QueueFull("You have too many jobs waiting.", "Wait for some of them, then ask again.", own=True)
-            if int(connection.scalar(waiting) or 0) >= most:
-                raise QueueFull("Too many jobs are waiting.", "Try again in a few minutes.", own=False)
-            served = connection.scalar(sa.select(sa.func.max(_C.turn)).where(_C.started.is_not(None)))
-            last = connection.scalar(sa.select(sa.func.max(_C.turn)).where(_C.client == client))
-            turn = max(0 if served is None else served, 0 if last is None else last + 1)
-            name = job_id or new_id()
-            values = {"id": name, "client": client, "turn": turn, "state": State.QUEUED.value, "stage": "queued"}
-            connection.execute(JOBS.insert().values(**values, options=options, created=self._now()))
-            return _one(connection, name)
+            if more.get("once") and (known := self._known(connection, more)):
+                return known
+            return self._submit(connection, client, options, job_id, most, most_own, more)
 
-    def get(self, job_id: str) -> Job | None:
-        """A job by its name."""
+    def submit_many(
+        self,
+        batch: Mapping[str, Any],
+        orders: Sequence[tuple[str, Mapping[str, Any], dict[str, Any]]],
+        *,
+        most: int,
+        most_own: int,
+    ) -> list[Job]:
+        """Ask for many at once: all of them or, where there is no room, none.
+
+        Args:
+            batch: The columns of the batch's row.
+            orders: Client, columns and options of each.
+            most: Jobs that may wait.
+            most_own: Jobs of one client that may wait.
+
+        Raises:
+            QueueFull: Too many would wait.
+        """
+        with self._writing() as connection:
+            found = connection.execute(sa.select(BATCHES.c.id).where(BATCHES.c.id == batch["id"])).one_or_none()
+            if found is None:
+                connection.execute(BATCHES.insert().values(**batch, created=self._now()))
+            return [
+                self._submit(connection, client, options, "", most, most_own, dict(columns))
+                for client, columns, options in orders
+            ]
+
+    def _known(self, connection: Connection, columns: Mapping[str, Any]) -> Job | None:
+        """The job that was asked for under the same idempotency key."""
+        same = sa.select(*_FIELDS).where(_C.key == columns["key"], _C.once == columns["once"])
+        row = connection.execute(same).one_or_none()
+        if row is None:
+            return None
+        job = _job(row)
+        if job.asked != columns["asked"]:
+            raise Conflict("Another request came under the same Idempotency-Key.", "Use a key of its own for each.")
+        return job
+
+    def _submit(
+        self,
+        connection: Connection,
+        client: str,
+        options: dict[str, Any],
+        job_id: str,
+        most: int,
+        most_own: int,
+        more: Mapping[str, Any],
+    ) -> Job:
+        waiting = sa.select(sa.func.count()).where(_C.state == State.QUEUED.value)
+        if int(connection.scalar(waiting.where(_C.client == client)) or 0) >= most_own:
+            raise QueueFull("You have too many jobs waiting.", "Wait for some of them, then ask again.", own=True)
+        if int(connection.scalar(waiting) or 0) >= most:
+            raise QueueFull("Too many jobs are waiting.", "Try again in a few minutes.", own=False)
+        served = connection.scalar(sa.select(sa.func.max(_C.turn)).where(_C.started.is_not(None)))
+        last = connection.scalar(sa.select(sa.func.max(_C.turn)).where(_C.client == client))
+        turn = max(0 if served is None else served, 0 if last is None else last + 1)
+        name = job_id or new_id()
+        values = {"id": name, "client": client, "turn": turn, "state": State.QUEUED.value, "stage": "queued"}
+        connection.execute(JOBS.insert().values(**values, **more, options=options, created=self._now()))
+        return _one(connection, name)
+
+
+def get(self, job_id: str) -> Job | None:
+    """A job by its name."""
+    with self._reading() as connection:
+        row = connection.execute(sa.select(*_FIELDS).where(_C.id == job_id)).one_or_none()
+    return _job(row) if row else None
+
+    def jobs(
+        self,
+        key: str | None,
+        state: State | None = None,
+        kind: str | None = None,
+        batch: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Jobs, the newest first.
+
+        Args:
+            key: Whose; None for everybody's.
+            state: Only those in it.
+            kind: Only those of it.
+            batch: Only those of it.
+            before: Only those with a smaller number.
+            limit: At most so many.
+        """
+        asked = sa.select(*_FIELDS).order_by(_C.number.desc()).limit(limit)
+        for column, value in ((_C.key, key), (_C.state, state and state.value), (_C.kind, kind), (_C.batch, batch)):
+            asked = asked if value is None else asked.where(column == value)
+        asked = asked if before is None else asked.where(_C.number < before)
         with self._reading() as connection:
-            row = connection.execute(sa.select(*_FIELDS).where(_C.id == job_id)).one_or_none()
-        return _job(row) if row else None
+            return [_job(row) for row in connection.execute(asked)]
 
     def place(self, job_id: str) -> int:
         """How many jobs come before a waiting one, and it; 0 where it does not wait."""
@@ -193,9 +282,9 @@ class JobStore:
             ).one_or_none()
         return Told(row is not None, bool(row and row.cancel))
 
-    def finish(self, job_id: str, owner: str, *, message: str, duration: float) -> bool:
+    def finish(self, job_id: str, owner: str, *, message: str, duration: float, **made: Any) -> bool:
         """The film is there; False where the job is no longer ``owner``'s, or was cancelled."""
-        values = {"message": message, "duration": duration, "percent": 100.0, "stage": "done"}
+        values = {"message": message, "duration": duration, "percent": 100.0, "stage": "done", **made}
         return self._end(job_id, owner, State.DONE, values, _C.cancel.is_(False))
 
     def fail(self, job_id: str, owner: str, error: str, detail: str, hint: str) -> bool:

@@ -26,8 +26,8 @@ SMALLEST: Final = 32
 SHORTEST: Final = 0.1
 
 
-def take_in(folder: Path, *, sound: bool, most_seconds: float) -> float:
-    """Turn the raw files in a job's folder into `PICTURE` and, with ``sound``, `SOUND`; the raw ones are removed.
+def take_in(folder: Path, *, sound: bool, most_seconds: float, picture: bool = True) -> float:
+    """Turn the raw files in a job's folder into `PICTURE` and `SOUND`, as many as came; the raw ones are removed.
 
     Both are decoded at the same time. What was hidden in the files (places, serial numbers, other files) is not kept.
 
@@ -41,7 +41,8 @@ def take_in(folder: Path, *, sound: bool, most_seconds: float) -> float:
     with ThreadPoolExecutor(2, "take-in") as pool:
         seconds = pool.submit(rewrite_sound, folder / RAW_SOUND, folder / SOUND, most_seconds) if sound else None
         try:
-            _write_picture(read_photo(folder / RAW_PICTURE, LARGEST_PHOTO, strict=True), folder / PICTURE)
+            if picture:
+                _write_picture(read_photo(folder / RAW_PICTURE, LARGEST_PHOTO, strict=True), folder / PICTURE)
         finally:
             # Both are waited for, so that nothing is written into a folder that is removed.
             told = seconds.exception() if seconds else None

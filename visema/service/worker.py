@@ -21,8 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.media.guard import trust
 from visema.paths import cache_dir
-from visema.service.files import PICTURE, SOUND, Files, session_log
+from visema.service.files import Files, session_log
 from visema.service.jobs import Job, pack
+from visema.service.kinds import Work, kind_of
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 
@@ -36,8 +37,6 @@ IDLE_S: Final = 2.0
 PATIENCE_S: Final = 1.0
 #: Exit codes that the parent understands: broken off, to be started again at once.
 BROKEN_OFF: Final = 75
-#: Engines that need no avatar.
-_EMBEDDED: Final = (None, "auto", "warp")
 
 
 class Worker:
@@ -94,29 +93,17 @@ class Worker:
         store, files = self._store, self._files
         draft = files.draft(job.id, job.attempts)
         try:
-            from visema.service.request import film_options
-            from visema.stage.film import make_film
-
-            # An engine that goes by way of an avatar makes none of the house out of what a stranger sent.
-            os.environ["VISEMA_CACHE"] = str(self._cache if job.options.get("engine") in _EMBEDDED else draft.parent)
-            sound = files.work(job.id) / SOUND
-            text = str(job.options.get("text", ""))
-            report = make_film(
-                files.work(job.id) / PICTURE,
-                draft,
-                audio=sound if job.options.get("audio") else None,
-                text=text,
-                options=film_options(job.options, offline=self._settings.offline),
-                progress=watch.progress,
-                stop=watch.stop,
+            made = kind_of(job.kind)(
+                Work(job, files.work(job.id), draft, self._settings, watch.progress, watch.stop, self._cache)
             )
             if watch.stop.is_set() or not watch.report().mine:
                 return self._stopped(job, watch)
             files.publish(job.id, draft)
-            if not store.finish(job.id, self._owner, message=pack(*report.notes), duration=report.duration):
+            facts = {"result": made.result, "cost": made.cost, "bytes": files.size(job.id)}
+            if not store.finish(job.id, self._owner, message=pack(*made.notes), duration=made.duration, **facts):
                 return self._stopped(job, watch)
             files.clear(job.id)
-            log.info("Done: %.1f s of film in %.1f s.", report.duration, time.monotonic() - began)
+            log.info("Done: %.1f s of film in %.1f s.", made.duration, time.monotonic() - began)
         except Exception as e:
             if watch.stop.is_set():
                 return self._stopped(job, watch)

@@ -68,6 +68,7 @@ def create_app(
     from visema.web.routes import add_routes
     from visema.web.texts import text
     from visema.web.theme import page_theme
+    from visema.web.v1.api import add_api
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +87,9 @@ def create_app(
     app.state.desk = desk
     add_door(app, desk.store.engine, desk.settings.folder)
     add_routes(app, house, desk)
-    add_film_page(app, house, desk, add_film_routes(app, desk, options.origins))
+    check_origin = add_film_routes(app, desk, options.origins)
+    add_film_page(app, house, desk, check_origin)
+    add_api(app, desk, house.cache, check_origin, house, offline=offline)
     theatre = make_theatre(house, options)
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))

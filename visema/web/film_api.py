@@ -14,11 +14,13 @@ import visema
 from visema.live.requests import RequestError
 from visema.service.desk import Desk, Standing
 from visema.service.jobs import Job, State, unpack
+from visema.service.order import Order
 from visema.service.request import FIELDS, Field, check_request
 from visema.service.uploads import take_in
 from visema.web.film_errors import NO_STORE, clean, explained, language_of, problem
 from visema.web.film_intake import Received, receive
 from visema.web.film_models import Accepted, Config, Status, problems
+from visema.web.identity import asker
 from visema.web.texts import in_language
 
 #: Uploads that are opened at once; each takes up to two children.
@@ -93,8 +95,8 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
                 await asyncio.to_thread(
                     take_in, folder, sound="audio" in received.files, most_seconds=desk.settings.max_seconds
                 )
-            client = request.client.host if request.client else ""
-            await asyncio.to_thread(desk.submit, job_id, client, options)
+            order = Order("film", asker(request), options)
+            await asyncio.to_thread(desk.submit, job_id, order)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
@@ -177,10 +179,10 @@ def _checked(received: Received, desk: Desk) -> dict[str, Any]:
 
 def _status(standing: Standing, language: str) -> dict[str, Any]:
     job = standing.job
-    failed = _failure(job)
+    failed = failure_of(job)
     error = problem(job.error, failed, language) if job.state is State.FAILED else None
     notes = [clean(in_language(note, language)) for note in unpack(job.message)]
-    message = " ".join([_MESSAGES.get(job.stage, "Making the film."), *notes])
+    message = " ".join([sentence_of(job.stage), *notes])
     return {
         "session_id": job.id,
         "status": _WORDS[job.state],
@@ -197,7 +199,12 @@ def _status(standing: Standing, language: str) -> dict[str, Any]:
     }
 
 
-def _failure(job: Job) -> RequestError:
+def sentence_of(stage: str) -> str:
+    """What a stage is, in a sentence."""
+    return _MESSAGES.get(stage, "Making the film.")
+
+
+def failure_of(job: Job) -> RequestError:
     """Why a job failed."""
     what, hint = (next(iter(unpack(kept)), "") for kept in (job.detail, job.hint))
     return RequestError("failed", what, hint, 409)
@@ -206,7 +213,7 @@ def _failure(job: Job) -> RequestError:
 def _refuse_unfinished(standing: Standing) -> None:
     job = standing.job
     if job.state is State.FAILED:
-        raise _failure(job)
+        raise failure_of(job)
     if not job.state.over:
         raise RequestError("not_ready", "The film is not finished.", "Ask /status until it says completed.", 409)
     _refuse_over(standing, State.DONE, "Ask for it again by /generate.")

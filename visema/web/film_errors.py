@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from visema.errors import EngineError, FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.live.requests import RequestError
 from visema.service.files import NoSpace
+from visema.service.order import Conflict
 from visema.service.store import QueueFull
 from visema.web.texts import in_language, preferred_language
 
@@ -56,6 +57,8 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, QueueFull):
         code, status = ("busy_client", 429) if error.own else ("busy", 503)
         return RequestError(code, error.what, error.hint, status)
+    if isinstance(error, Conflict):
+        return RequestError("conflict", error.what, error.hint, 409)
     if isinstance(error, NoSpace):
         return RequestError("disk_full", error.what, error.hint, 507)
     if isinstance(error, OutputError):
