@@ -161,12 +161,11 @@ class JobStore:
         connection.execute(JOBS.insert().values(**values, **more, options=options, created=self._now()))
         return _one(connection, name)
 
-
-def get(self, job_id: str) -> Job | None:
-    """A job by its name."""
-    with self._reading() as connection:
-        row = connection.execute(sa.select(*_FIELDS).where(_C.id == job_id)).one_or_none()
-    return _job(row) if row else None
+    def get(self, job_id: str) -> Job | None:
+        """A job by its name."""
+        with self._reading() as connection:
+            row = connection.execute(sa.select(*_FIELDS).where(_C.id == job_id)).one_or_none()
+        return _job(row) if row else None
 
     def jobs(
         self,

@@ -24,7 +24,7 @@ _READS: Final = {"reads": True}
 
 
 def usable_voices(house: House | None, *, offline: bool) -> list[Voice]:
-    """The voices of the server, and all that were made here; those that cost its owner money only where he allows it."""
+    """The voices of the server, and all that were made here; those that its owner pays for only where allowed."""
     fixed = house.voices if house else [voice for voice in list_voices(offline=True) if _allowed(voice.name)]
     prefix = f"{own_voices.ENGINE}:"
     # Others are listed once in the life of a server; of these there may be new ones.

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from fastapi import Depends, Path, Request
 
 from visema.service.desk import Desk
 from visema.service.who import Who
-from visema.web.identity import asks
+from visema.web.door import forbidden
+from visema.web.identity import asker, asks
 
 if TYPE_CHECKING:
     from visema.speech.types import Voice
@@ -81,18 +82,14 @@ Voices = Annotated[Who, Depends(asks("voices"))]
 Speech = Annotated[Who, Depends(asks("speech"))]
 
 
-def asks_any(*scopes: str) -> Any:
+def asks_any(*scopes: str) -> Callable[[Request], Who]:
     """A dependency: who asks, where the key allows one of ``scopes``."""
 
     def found(request: Request) -> Who:
-        for scope in scopes[:-1]:
-            who = asks(scope)
-            try:
-                return who(request)
-            except Exception as e:
-                if getattr(e, "status", 0) != 403:
-                    raise
-        return asks(scopes[-1])(request)
+        who = asker(request)
+        if not any(map(who.may, scopes)):
+            raise forbidden(" or ".join(scopes))
+        return who
 
     return found
 
