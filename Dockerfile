@@ -62,7 +62,7 @@ ENV VISEMA_CACHE=/data/cache VISEMA_OUTPUTS=/data/outputs HOME=/data
 USER visema
 VOLUME /data
 EXPOSE 8000
-CMD ["python", "-m", "visema", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-m", "visema", "serve", "--host", "0.0.0.0", "--port", "8000", "--first-key"]
 
 # What production images share. Nothing outside /data and /tmp is written: run them with a read-only root.
 FROM system AS runtime
@@ -75,7 +75,7 @@ STOPSIGNAL SIGTERM
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 CMD ["python", "docker/health.py"]
 ENTRYPOINT ["tini", "-g", "--", "/bin/sh", "docker/start.sh"]
-CMD ["visema", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["visema", "serve", "--host", "0.0.0.0", "--port", "8000", "--first-key"]
 
 FROM runtime AS cuda
 # Read by NVIDIA's container toolkit, which puts the driver into the container.

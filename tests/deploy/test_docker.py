@@ -24,7 +24,13 @@ from visema.cli.platform import COMMANDS
 from visema.paths import ROOT
 
 pytest.importorskip("dockerfile_parse")
-ENV = {"POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "VISEMA_API_KEY": "k", "GRAFANA_PASSWORD": "g"}
+ENV = {
+    "POSTGRES_PASSWORD": "p",
+    "REDIS_PASSWORD": "r",
+    "VISEMA_API_KEY": "k",
+    "VISEMA_SECRET": "s",
+    "GRAFANA_PASSWORD": "g",
+}
 posix = pytest.mark.skipif(os.name != "posix", reason="shell scripts of the containers")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--avatar", metavar="FILE", help="video or photo of who is on stage (the default avatar)")
     parser.add_argument("--offline", action="store_true", help="ask no cloud voice")
+    parser.add_argument(
+        "--first-key", action="store_true", help="where no key works yet, make one for everything and show it once"
+    )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), to serve HTTPS")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key (PEM)")
 
@@ -45,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     from visema.web.server import serve
 
     quiet_libraries(verbose=False)
+    if arguments.first_key:
+        make_first_key()
     source = find_video(arguments.avatar or DEFAULT_VIDEO)
 
     serve(
@@ -56,3 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
         tls=(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None,
     )
     return 0
+
+
+def make_first_key() -> None:
+    """Make a key where none works, and say it: of a container nobody can ask for one before it serves."""
+    from visema.service.access import access_from
+    from visema.service.settings import settings_from
+    from visema.service.store import JobStore
+
+    settings = settings_from(os.environ)
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    store = JobStore(settings.database_url)
+    try:
+        env = {name: value for name, value in os.environ.items() if name != "VISEMA_REQUIRE_KEY"}
+        keys = access_from(store.engine, settings.folder, env).keys
+        if not keys.usable:
+            _, secret = keys.create("first", ["admin"])
+            sys.stderr.write(f"The key of this server, shown this once: {secret}\n")
+    finally:
+        store.close()

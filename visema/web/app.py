@@ -56,7 +56,10 @@ def create_app(
     from fastapi import FastAPI
 
     from visema.live.theatre import LiveOptions
+    from visema.ops import traces
+    from visema.ops.listener import listen
     from visema.service.desk import Desk
+    from visema.service.numbers import ServiceNumbers
     from visema.service.settings import settings_from
     from visema.web.actions import wire
     from visema.web.entrance import add_door
@@ -64,6 +67,7 @@ def create_app(
     from visema.web.film_routes import add_film_routes
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
+    from visema.web.observed import Observed, RequestNumbers, add_metrics
     from visema.web.page import asset, build, translations
     from visema.web.routes import add_routes
     from visema.web.texts import text
@@ -72,6 +76,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        traces.start("visema")
+        telling = listen(told)
         desk.open()
         theatre.get_ready()
         yield
@@ -79,6 +85,9 @@ def create_app(
         theatre.close_all()
         await asyncio.to_thread(desk.close)
         house.close()
+        if telling:
+            telling.close()
+        traces.stop()
 
     app = FastAPI(title="Visema", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.house = house
@@ -94,6 +103,11 @@ def create_app(
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))
     add_live_pages(app, house)
+    requests = RequestNumbers()
+    told = add_metrics(
+        app, theatre.crew.metrics.text, requests.text, ServiceNumbers(desk.store.engine, desk.files.free).text
+    )
+    app.add_middleware(Observed, numbers=requests)
     t = translations()
     page, parts = build(t, text("title", "en"))
     wire(page, parts, house)

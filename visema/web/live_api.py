@@ -42,10 +42,6 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
     async def stats() -> Response:
         return JSONResponse(theatre.crew.metrics.json(), headers=NO_STORE)
 
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(theatre.crew.metrics.text(), media_type="text/plain; version=0.0.4", headers=NO_STORE)
-
     @app.post("/api/v1/live")
     @explained
     async def open_session(request: Request) -> Response:

@@ -68,6 +68,7 @@ def serve(
         import uvicorn
 
         from visema.media.guard import keep_spare
+        from visema.ops import logs
         from visema.speech.voices import PAID_VARIABLE
         from visema.web.app import create_app
         from visema.web.live_routes import SOCKET_OPTIONS
@@ -85,6 +86,8 @@ def serve(
                 super().handle_exit(sig, frame)
 
         options = {"log_level": "warning", "timeout_graceful_shutdown": 1, **SOCKET_OPTIONS, **encryption}
+        if logs.set_up():
+            options["log_config"] = None  # uvicorn's own lines go the same way
         server = Server(uvicorn.Config(app, **options))
         address = page_address(host, listener.getsockname()[1], "https" if tls else "http")
         threading.Thread(target=_announce, args=(server, address, browser, on_ready), daemon=True).start()
