@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from visema.errors import InputError
 from visema.paths import ROOT
 from visema.service import keys as service_keys
+from visema.service.courier import key_secret
 from visema.service.keys import BOOTSTRAP, Keys, Limits
 from visema.service.logins import MOST, SPAN_S, Logins
 from visema.service.schema import AUDIT, KEYS
@@ -183,6 +184,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert found.expires and abs(found.expires - found.created - 30 * 86400) < 60
     listed = visema(tmp_path, "list").stdout
     assert found.id in listed and "works" in listed and text not in listed
+    hook = visema(tmp_path, "webhook", found.id).stdout.strip()
+    assert hook == key_secret(server_secret(tmp_path, {}), found.id) and hook.startswith("whsec_")
     again = visema(tmp_path, "rotate", text).stdout.splitlines()[0]
     assert Keys(store.engine).find(again) and not Keys(store.engine).find(text)
     assert visema(tmp_path, "revoke", found.id).returncode == 0

@@ -59,6 +59,8 @@ def add(parser: argparse.ArgumentParser) -> None:
                 action="store_true",
                 help="remove it altogether; where none is left, this machine's own user needs no key any more",
             )
+    hook = kinds.add_parser("webhook", help="the secret with which the news of a key are signed")
+    hook.add_argument("id", help="of the key, as list shows it, or the key itself")
     log = kinds.add_parser("audit", help="who did what")
     log.add_argument("--key", help="of one key only")
     log.add_argument("--limit", type=int, default=50, help="how many rows (default: 50)")
@@ -122,9 +124,16 @@ def _create(access: Access, arguments: argparse.Namespace, me: Who) -> None:
 
 
 def _change(access: Access, arguments: argparse.Namespace, me: Who) -> None:
+    from visema.service.courier import key_secret
+
     match = re.match(r"vsm_([0-9a-f]{12})_", arguments.id)
     key_id = match[1] if match else arguments.id
     unknown = InputError(f"There is no key '{key_id}' that works.", "visema keys list shows them.")
+    if arguments.what == "webhook":
+        if access.keys.get(key_id) is None:
+            raise unknown
+        print(key_secret(access.secret, key_id))
+        return
     if arguments.what == "rotate":
         text = access.keys.rotate(key_id)
         if text is None:
