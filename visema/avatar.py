@@ -182,10 +182,24 @@ class Avatar:
             AvatarError: The manifest is damaged.
         """
         name = clean_name(name) or self.id
-        facts = read_manifest(self.folder) | {"name": name}
+        self._write(name=name)
+        return replace(self, name=name)
+
+    def consented(self, consent: str) -> Avatar:
+        """Keep what the shown person agreed to, on disk too.
+
+        Raises:
+            OutputError: The folder cannot be written.
+            AvatarError: The manifest is damaged.
+        """
+        source = replace(self.source, consent=consent)
+        self._write(source=asdict(source))
+        return replace(self, source=source)
+
+    def _write(self, **changes: object) -> None:
+        facts = read_manifest(self.folder) | changes
         with atomic_file(self.folder / MANIFEST) as temporary:
             temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return replace(self, name=name)
 
     @property
     def loop_path(self) -> Path:

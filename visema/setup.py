@@ -19,6 +19,7 @@ import cv2
 
 from visema.avatar import LOOP, REFERENCE, SHEET, THUMBNAIL, Avatar, Source, clean_name
 from visema.base import Base, Progress, photo_base, video_base
+from visema.consent import Consent
 from visema.errors import AvatarError, InputError, MediaError
 from visema.locking import file_lock
 from visema.media.container import check_file
@@ -50,6 +51,7 @@ def prepare_avatar(
     name: str = "",
     force: bool = False,
     face: int = 1,
+    consent: Consent | None = None,
     progress: Progress | None = None,
 ) -> Avatar:
     """The avatar of a video or photo, made now or found in the cache.
@@ -62,6 +64,7 @@ def prepare_avatar(
         name: What people call it; the file's name if empty.
         force: Make it anew even if it is there.
         face: Which face, where there are several; 1 is the largest.
+        consent: Of the shown person; kept with the avatar, in place of an earlier one, and named in its films' facts.
         progress: Called with frames done and frames in all.
 
     Raises:
@@ -71,8 +74,14 @@ def prepare_avatar(
         EngineError: The engine is not known or not installed.
         OutputError: The cache cannot be written.
     """
-    source = Path(source)
-    frame = _checked_frame(str(frame))
+    avatar = _prepare(Path(source), engine, str(frame), size, name, force, face, progress)
+    return avatar.consented(str(consent)) if consent else avatar
+
+
+def _prepare(
+    source: Path, engine: str, frame: str, size: int, name: str, force: bool, face: int, progress: Progress | None
+) -> Avatar:
+    frame = _checked_frame(frame)
     chosen = EMBEDDED if engine == "auto" else engine
     kind = mouth_engine(chosen)
     check_file(source, "video or photo")
@@ -87,9 +96,7 @@ def prepare_avatar(
             kind.ready(size)
         except WeightsError as e:
             log.error("%s", e)
-            return _embedded_instead(
-                prepare_avatar(source, frame=frame, name=name, force=force, face=face, progress=progress), chosen
-            )
+            return _embedded_instead(_prepare(source, "auto", frame, size, name, force, face, progress), chosen)
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as e:

@@ -119,7 +119,7 @@ def test_the_mouth_at_rest_needs_no_patch(loop: LoopFile) -> None:
 
 
 def test_frames_without_a_face_are_left_alone(tiny: TinyAvatar, tmp_path: Path) -> None:
-    tiny.engine.lost.add(4)
+    tiny.drawing.lost.add(4)
     made = LoopFile(tiny, tmp_path)  # type: ignore[arg-type]
     assert PatchMaker(made).draw(4, TARGETS["Aa"]) is None
     assert PatchMaker(made).draw(5, TARGETS["Aa"]) is not None

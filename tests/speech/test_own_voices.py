@@ -11,11 +11,12 @@ import pytest
 
 from tests.speech.voice_server import KEY, VoiceServer
 from visema.cli.main import main
+from visema.consent import Consent
 from visema.errors import InputError, VisemaError, VoiceError
 from visema.speech import own_voices
 from visema.speech.espeak import EspeakEngine
 from visema.speech.matching import coloured, match
-from visema.speech.own_voices import Consent, make_clone, make_match
+from visema.speech.own_voices import make_clone, make_match
 from visema.speech.profile import profile
 from visema.speech.remote import http
 from visema.speech.speak import speak

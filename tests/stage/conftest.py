@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from visema.avatar import Source
 from visema.face.pose import canonical_mesh
 from visema.face.track import FaceTrack
 from visema.media.encode import Mp4Writer
@@ -80,15 +81,17 @@ class TinyAvatar:
     fps: float = FPS
     id: str = "tiny"
     name: str = "Tiny"
+    engine: str = "ellipse"
+    source: Source = Source("tiny.mp4", "0" * 64, "video")
 
     def __post_init__(self) -> None:
-        self.engine = EllipseEngine({}, self.track, self.size)
+        self.drawing = EllipseEngine({}, self.track, self.size)
 
     def open_loop(self, start: int = 0) -> LoopReader:
         return LoopReader(self.path, start)
 
     def mouth(self) -> EllipseEngine:
-        return self.engine
+        return self.drawing
 
 
 @pytest.fixture(scope="session")

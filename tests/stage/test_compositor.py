@@ -50,7 +50,7 @@ def test_no_pose_and_no_face_leave_the_frame_alone(tiny: TinyAvatar) -> None:
     kept = frame.copy()
     compositor = Compositor(tiny)
     assert compositor.compose(frame, 3, None) is None
-    tiny.engine.lost.add(4)
+    tiny.drawing.lost.add(4)
     assert compositor.compose(frame, 4, TARGETS["Aa"]) is None
     assert np.array_equal(frame, kept)
 

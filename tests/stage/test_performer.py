@@ -237,7 +237,7 @@ def test_a_broken_drawing_is_told_and_the_stage_goes_on(
     def broken(*_: object) -> None:
         raise FloatingPointError
 
-    monkeypatch.setattr(tiny.engine, "draw", broken)
+    monkeypatch.setattr(tiny.drawing, "draw", broken)
     number = stage.performer.say("mama")
     stage.wait_for("ready", number)
     stage._clock(number).now = 0.0
@@ -303,4 +303,4 @@ def test_a_loop_that_talks_is_closed_while_idle(tiny: TinyAvatar) -> None:
     assert mouth_moves(tiny)
     with Performer(tiny, speaker=lambda *_: speech_of(*MAMA)) as performer:
         assert performer.current_frame() is not None
-    assert tiny.engine.calls > 0
+    assert tiny.drawing.calls > 0

@@ -80,6 +80,7 @@ class Options:
     captions: Path | None
     play: bool
     label: bool
+    mark: bool
     check: bool
     download: str | None
     weights: str
@@ -219,7 +220,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--clone-voice", metavar="FILE", type=Path, help="let ElevenLabs clone the voice of a recording, and stop")
     add("--voice-name", metavar="NAME", default="", help="what the new voice is called: --voice voice:NAME")
-    add("--consent", metavar="TEXT", default="", help="what the person whose voice it is agreed to; kept with it")
+    add(
+        "--consent",
+        metavar="TEXT",
+        default="",
+        help="what the person whose voice or face it is agreed to; kept with it",
+    )
     add("--consent-by", metavar="NAME", default="", help="who that is")
     add("--rate", default=1.0, type=_rate, help="speed: 1.2, +20%%, slow or fast (default: normal)")
     add("--pitch", default=0.0, type=_pitch, help="semitones up or down: +2, -3.5 (default: normal)")
@@ -236,6 +242,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--crop", choices=("16:9", "9:16", "1:1"), help="crop around the face")
     add("--label", action="store_true", help="write the viseme's name and the time on the picture")
+    add("--mark", action="store_true", help="draw a small badge, AI-generated (the file itself always says so)")
     add("--timeline", metavar="FILE.json", type=Path, help="write the timed visemes")
     add("--captions", metavar="FILE", type=Path, help="write captions, .srt or .vtt, timed by words")
     add(

@@ -259,7 +259,7 @@ class Ledger:
 #: Arguments of the command line that a film depends on.
 _SHARED: Final = frozenset(
     {"voice", "language", "style", "expression", "face", "fps", "resolution", "crop", "engine", "size", "rate"}
-    | {"pitch", "volume", "offline", "label", "frame"}
+    | {"pitch", "volume", "offline", "label", "mark", "frame"}
 )
 
 

@@ -14,6 +14,7 @@ from visema.paths import ASSETS
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
+    from visema.consent import Consent
     from visema.live.theatre import LiveOptions
 
 log = logging.getLogger(__name__)
@@ -148,11 +149,25 @@ def prepare(options: Options) -> Avatar:
             size=options.size,
             force=options.force,
             face=options.face,
+            consent=face_consent(options),
             progress=progress,
         )
     for note in avatar.notes:
         log.warning("%s", note)
     return avatar
+
+
+def face_consent(options: Options) -> Consent | None:
+    """What the shown person agreed to, where it is given.
+
+    Raises:
+        InputError: It is no statement, or nobody's.
+    """
+    from visema.consent import Consent
+
+    if not (options.consent or options.consent_by):
+        return None
+    return Consent.to_face(options.consent, options.consent_by)
 
 
 def find_video(name: str) -> Path:

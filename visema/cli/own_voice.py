@@ -12,7 +12,8 @@ def make_voice(options: Options) -> int:
     Raises:
         VisemaError: It cannot be made.
     """
-    from visema.speech.own_voices import Consent, make_clone, make_match
+    from visema.consent import Consent
+    from visema.speech.own_voices import make_clone, make_match
 
     recording = options.match_voice or options.clone_voice
     assert recording

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "tts": "a text as sound, with the times of its words and visemes",
     "batch": "many films at once, by a table",
     "keys": "who may use the server: make, list, revoke and rotate keys; the audit log",
+    "provenance": "what a film says of where it comes from",
 }
 
 

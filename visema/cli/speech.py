@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from visema.cli.arguments import DEFAULT_TEXT, Options
 from visema.cli.asking import agreed
-from visema.cli.commands import find_video, prepare
+from visema.cli.commands import face_consent, find_video, prepare
 from visema.cli.progress import progress_bar
 from visema.cli.words import read_words
 from visema.errors import InputError, OutputError
@@ -66,6 +66,7 @@ def speak_and_show(options: Options) -> int:
                 resolution=options.resolution,
                 crop=options.crop,
                 label=options.label,
+                mark=options.mark,
                 progress=progress,
             )
 
@@ -108,6 +109,8 @@ def _photo_film(options: Options, photo: Path, words: str) -> int:
         size=options.size,
         timeline=_read_timeline(options),
         label=options.label,
+        mark=options.mark,
+        consent=str(consent) if (consent := face_consent(options)) else "",
     )
     wanted.check()
     words = DEFAULT_TEXT if options.text is None and not options.audio else words

@@ -16,6 +16,7 @@ from visema.live.loop_file import decode
 from visema.live.messages import RATE, Cut, LiveEvent, Picture, SoundChunk, Standing
 from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
+from visema.provenance import Facts
 from visema.types import I420
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ class Recorder:
         self._folder.mkdir(parents=True, exist_ok=True)
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         path = self._folder / f"{stage.avatar.id}-{stamp}Z.mp4"
-        with Mp4Writer(path, stage.loop.size, fps, RATE, crf=20, preset=PRESET) as writer:
+        avatar = stage.avatar
+        consents = {"face": avatar.source.consent} if avatar.source.consent else {}
+        facts = Facts(avatar.engine, "live", avatar.id, avatar.source.sha256, consents, live=True, salt=path.stem)
+        with Mp4Writer(path, stage.loop.size, fps, RATE, crf=20, preset=PRESET, facts=facts) as writer:
             while True:
                 limit = stage.now - BEHIND_S if not self._stop else math.inf
                 with self._lock:

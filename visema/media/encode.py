@@ -18,6 +18,8 @@ import numpy as np
 from visema.errors import OutputError
 from visema.media.container import rational_fps
 from visema.paths import atomic_file, explain_os_error
+from visema.provenance.facts import Facts
+from visema.provenance.marking import PLACEHOLDER, Mark, mark
 from visema.types import I420, Samples
 
 if TYPE_CHECKING:
@@ -103,6 +105,10 @@ class Mp4Writer:
         preset: x264's speed.
         codec: Another encoder than x264; it knows no quality, preset or profile.
         limits: ``profile`` and ``level``, for players that ask for one.
+        facts: How the film is made, for its mark (`visema.provenance`); None leaves it without one.
+
+    Attributes:
+        mark: What it was given, once it is closed; None without ``facts``.
 
     Raises:
         OutputError: No such folder, no permission, or the disk is full.
@@ -119,6 +125,7 @@ class Mp4Writer:
         preset: str = "veryfast",
         codec: str = "libx264",
         limits: Mapping[str, str] | None = None,
+        facts: Facts | None = None,
     ) -> None:
         if size[0] % 2 or size[1] % 2:
             raise ValueError(f"H.264 needs even sizes, not {size}")
@@ -126,18 +133,23 @@ class Mp4Writer:
 
         self.path, self.size, self.fps = path, size, rational_fps(fps)
         self.frames = 0
+        self.mark: Mark | None = None
+        self._facts = facts
         self._rate = audio_rate
         self._pending: list[Samples] = []  # sound that came and is not encoded yet
         self._samples = 0  # encoded so far
         self._error: BaseException | None = None
         self._done = False
         self._stack = ExitStack()
-        temporary = self._stack.enter_context(atomic_file(path))
+        self._temporary = self._stack.enter_context(atomic_file(path))
         try:
-            self._box: OutputContainer = av.open(str(temporary.absolute()), "w", options={"movflags": "+faststart"})
+            name, faststart = str(self._temporary.absolute()), {"movflags": "+faststart"}
+            self._box: OutputContainer = av.open(name, "w", options=faststart)
         except (OSError, av.FFmpegError) as e:
             self._stack.close()
             raise _explained(e, path) from e
+        if facts:
+            self._box.metadata["comment"] = PLACEHOLDER
         threads = "1" if size[0] * size[1] <= ONE_THREAD_PIXELS else "auto"
         options = {"preset": preset, "crf": str(crf), "threads": threads, **(limits or {})}
         self._video = add_h264(self._box, size, self.fps, options, codec)
@@ -183,6 +195,11 @@ class Mp4Writer:
         if self._done:
             return
         self._finish()
+        if self._error is None and self._facts:
+            try:
+                self.mark = mark(self._temporary, self._facts)
+            except OSError as e:
+                self._error = e
         if self._error is None:
             # The rename can fail too, and says so itself.
             self._stack.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from visema.errors import MediaError, OutputError
 from visema.media.encode import Mp4Writer
+from visema.provenance import Facts
 from visema.types import Samples
 
 
@@ -62,6 +63,7 @@ def encode(video: Path, audio: Path | None, out: Path, encoding: dict[str, str])
             crf=float(encoding["crf"]),
             codec=encoding["vcodec"],
             limits={"profile": encoding["profile"], "level": encoding["level"]},
+            facts=Facts(engine="pipeline"),
         ) as writer:
             shown = 0
             for number, frame in enumerate(reader):

@@ -15,6 +15,7 @@ from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
 from visema.mouth.engine import Loop
 from visema.pipeline.utils import Config, settings_of
+from visema.provenance import Facts
 from visema.stage.film import choose_face
 from visema.stage.render import check_output
 from visema.types import FloatArray, Image
@@ -77,7 +78,8 @@ class LivePortraitRunner:
         made = self._loop(photo, landmarks, fps, seconds)
         for note in made.notes:
             log.warning("%s", note)
-        with Mp4Writer(out, made.size, fps, crf=float(Config.FFMPEG_ENCODING["crf"])) as writer:
+        crf, facts = float(Config.FFMPEG_ENCODING["crf"]), Facts(engine="liveportrait")
+        with Mp4Writer(out, made.size, fps, crf=crf, facts=facts) as writer:
             for frame in islice(_endless(made), max(1, round(seconds * fps))):
                 writer.write(bgr_to_i420(frame))
         return out

@@ -46,6 +46,7 @@ FIELDS: Final[dict[str, Field]] = {
     "resolution": Field("Size of the film", "512x512"),
     "crop": Field("Shape of the film, cut around the face", "1:1", choices=("16:9", "9:16", "1:1")),
     "engine": Field("What draws the mouth", "auto"),
+    "mark": Field("A small badge on the picture that says it is AI-generated", "false", choices=("true", "false")),
 }
 _LONGEST_WORD: Final = 100
 
@@ -117,6 +118,8 @@ def film_options(options: Mapping[str, Any], *, offline: bool) -> FilmOptions:
         resolution=options.get("resolution"),
         crop=options.get("crop"),
         engine=str(options.get("engine", "auto")),
+        mark=str(options.get("mark", "")).lower() == "true",
+        salt=str(options.get("salt", "")),
     )
 
 

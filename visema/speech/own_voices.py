@@ -9,10 +9,10 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from visema.consent import Consent
 from visema.errors import InputError, VoiceError
 from visema.paths import atomic_folder, cache_dir
 from visema.speech import espeak_voices
@@ -26,41 +26,6 @@ _log = logging.getLogger(__name__)
 ENGINE: Final = "voice"
 _NAME: Final = re.compile(r"[\w][\w .-]{0,39}")
 _SCHEMA: Final = 1
-#: A statement is a sentence.
-_SHORTEST_CONSENT: Final = 12
-_LONGEST_CONSENT: Final = 2000
-
-
-@dataclass(frozen=True)
-class Consent:
-    """What the person whose voice it is agreed to.
-
-    Attributes:
-        text: The statement.
-        who: Who made it.
-        when: Time of keeping it, ISO 8601 in UTC.
-    """
-
-    text: str
-    who: str
-    when: str
-
-    @classmethod
-    def given(cls, text: str, who: str) -> Consent:
-        """Consent that is given now.
-
-        Raises:
-            InputError: It is no statement, or nobody's.
-        """
-        text, who = text.strip(), who.strip()
-        if not _SHORTEST_CONSENT <= len(text) <= _LONGEST_CONSENT:
-            raise InputError(
-                "A voice is made only with the consent of the person whose voice it is.",
-                "Write down what they agreed to, in a sentence of their own.",
-            )
-        if not who or len(who) > 200:
-            raise InputError("It is not said who consents.", "Give the name of the person whose voice it is.")
-        return cls(text, who, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
 @dataclass(frozen=True)
@@ -161,8 +126,7 @@ def make_clone(recording: Path, name: str, consent: Consent) -> OwnVoice:
             "A clone needs 10 s or more; a minute or two of clean speech is best.",
             seconds=f"{seconds:.1f}",
         )
-    said = f"Consent by {consent.who}, {consent.when}: {consent.text}"
-    made = engine.clone(name, recording, said)
+    made = engine.clone(name, recording, str(consent))
     catalogue.forget(engine.name)
     return _keep(OwnVoice(name, "clone", f"{engine.name}:{made}", MANY, consent, _digest(recording)))
 

@@ -6,6 +6,7 @@ that repeats. Engines that bring a photo to life in a way of their own go by way
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -27,9 +28,11 @@ from visema.portrait.living import bring_to_life
 from visema.portrait.loop import bounded
 from visema.portrait.prosody import measure_prosody
 from visema.portrait.speaking import DEFAULT_STYLE, STYLES, seed_of, speaking_motion
+from visema.provenance import Mark, facts_of
 from visema.speech.types import Speech, SpeechSettings
 from visema.stage.framing import Framing, check_shape, choose_framing
 from visema.stage.label import draw_label
+from visema.stage.mark import draw_mark
 from visema.stage.render import MAX_FPS, MIN_FPS, check_output, frame_count, render_file, with_tail
 from visema.types import Box, FloatArray, Image
 from visema.visemes.plan import Plan, plan
@@ -68,6 +71,9 @@ class FilmOptions:
         size: Picture size of neural engines.
         timeline: Visemes to use in place of those of the speech.
         label: Write the viseme's name and the time on the picture.
+        mark: Draw a small badge that says the picture is made by software.
+        consent: What the shown person agreed to, for the film's provenance; of an avatar its own is taken.
+        salt: Makes the film's provenance id its own, where the same film is made for several people.
         crf: Quality of x264.
     """
 
@@ -87,6 +93,9 @@ class FilmOptions:
     size: int = 256
     timeline: VisemeTrack | None = None
     label: bool = False
+    mark: bool = False
+    consent: str = ""
+    salt: str = ""
     crf: float = 18
 
     def check(self) -> None:
@@ -131,6 +140,7 @@ class FilmReport:
         notes: What the user should know, such as fallbacks, in sentences.
         speech: The sound with the times of what is said in it.
         track: The visemes shown.
+        mark: What the film says of itself; its id is found again by `visema.provenance.read_mark`.
     """
 
     path: Path
@@ -146,6 +156,7 @@ class FilmReport:
     notes: tuple[str, ...]
     speech: Speech
     track: VisemeTrack
+    mark: Mark | None = None
 
 
 def make_film(
@@ -206,12 +217,22 @@ def make_film(
     motion = speaking_motion(prosody, total, options.fps, options.style, seed_of(speech.samples))
     portrait = bring_to_life(image, landmarks, motion, options.fps, kind)
     poses = _poses(planned, total)
-    with Mp4Writer(out, framing.size, options.fps, speech.rate, crf=options.crf) as writer:
+    facts = facts_of(
+        engine=kind.name,
+        voice=speech.voice,
+        source=hashlib.sha256(photo.read_bytes()).hexdigest(),
+        consent=options.consent,
+        salt=options.salt,
+        visible=options.mark,
+    )
+    with Mp4Writer(out, framing.size, options.fps, speech.rate, crf=options.crf, facts=facts) as writer:
         written = 0
         for number, picture in enumerate(portrait.frames(poses, speech.samples, speech.rate)):
             frame = framing.apply(bgr_to_i420(picture))
             if options.label:
                 draw_label(frame, framing.size, planned.track.at(number / options.fps), number / options.fps)
+            if options.mark:
+                draw_mark(frame, framing.size)
             end = round((number + 1) / options.fps * speech.rate)
             writer.write_audio(speech.samples[written:end])
             writer.write(frame)
@@ -232,6 +253,7 @@ def make_film(
         notes=(*notes, *portrait.notes, *speech.notes),
         speech=speech,
         track=planned.track,
+        mark=writer.mark,
     )
 
 
@@ -368,6 +390,8 @@ def _by_avatar(
         resolution=options.resolution,
         crop=options.crop,
         label=options.label,
+        mark=options.mark,
+        salt=options.salt,
         progress=told("drawing"),
     )
     watch.at("done", 0.0)
@@ -385,4 +409,5 @@ def _by_avatar(
         notes=(*avatar.notes, *speech.notes),
         speech=speech,
         track=planned.track,
+        mark=report.mark,
     )

@@ -15,11 +15,13 @@ from visema.avatar import Avatar
 from visema.errors import InputError, OutputError
 from visema.media.encode import Mp4Writer
 from visema.mouth.heard import Heard
+from visema.provenance import Mark, facts_of
 from visema.speech.sound import let_go
 from visema.speech.types import Speech
 from visema.stage.compositor import Compositor
 from visema.stage.framing import Framing, choose_framing
 from visema.stage.label import draw_label
+from visema.stage.mark import draw_mark
 from visema.types import I420, FloatArray
 from visema.visemes.articulation import TARGETS, ArticulationCurve
 from visema.visemes.classes import SILENCE
@@ -46,6 +48,7 @@ class RenderReport:
         size: Width and height.
         duration: Seconds of sound.
         seconds: How long it took.
+        mark: What the film says of itself; its id is found again by `visema.provenance.read_mark`.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class RenderReport:
     size: tuple[int, int]
     duration: float
     seconds: float
+    mark: Mark | None = None
 
     @property
     def realtime(self) -> float:
@@ -117,6 +121,8 @@ def render_file(
     resolution: str | None = None,
     crop: str | None = None,
     label: bool = False,
+    mark: bool = False,
+    salt: str = "",
     progress: Progress | None = None,
 ) -> RenderReport:
     """Write ``avatar`` saying ``speech`` to an mp4.
@@ -133,6 +139,8 @@ def render_file(
         resolution: ``1280x720`` or ``720p``.
         crop: ``16:9``, ``9:16`` or ``1:1``.
         label: Draw the viseme's name and the time on the picture.
+        mark: Draw a small badge that says the picture is made by software.
+        salt: Makes the film's provenance id its own, where the same film is made for several people.
         progress: Called after each frame.
 
     Raises:
@@ -152,11 +160,22 @@ def render_file(
     framing = choose_framing(avatar.size, avatar.track, resolution=resolution, crop=crop)
     total = frame_count(speech.duration, fps)
     began = time.perf_counter()
-    with Mp4Writer(out_path, framing.size, fps, speech.rate) as writer:
+    facts = facts_of(
+        engine=avatar.engine,
+        voice=speech.voice,
+        avatar=avatar.id,
+        source=avatar.source.sha256,
+        consent=avatar.source.consent,
+        salt=salt,
+        visible=mark,
+    )
+    with Mp4Writer(out_path, framing.size, fps, speech.rate, facts=facts) as writer:
         written = 0
         for number, frame in enumerate(speaking_frames(avatar, plan.curve, fps, total, framing, speech)):
             if label:
                 draw_label(frame, framing.size, plan.track.at(number / fps), number / fps)
+            if mark:
+                draw_mark(frame, framing.size)
             end = round((number + 1) / fps * speech.rate)
             writer.write_audio(speech.samples[written:end])
             writer.write(frame)
@@ -166,7 +185,7 @@ def render_file(
             if progress:
                 progress(number + 1, total)
     seconds = time.perf_counter() - began
-    return RenderReport(out_path, total, fps, framing.size, speech.duration, seconds)
+    return RenderReport(out_path, total, fps, framing.size, speech.duration, seconds, writer.mark)
 
 
 def speaking_frames(
