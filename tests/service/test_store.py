@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from visema.service.jobs import State
+from visema.service.jobs import Job, State
+from visema.service.order import Order
 from visema.service.store import JobStore, QueueFull
+from visema.service.who import Who
 
 
 class Clock:
@@ -32,6 +35,12 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
     made.close()
 
 
+def submit(store: JobStore, client: str, options: dict[str, Any], **how: Any) -> Job:
+    """Ask for a film as somebody who comes from that address."""
+    limits = {name: how.pop(name) for name in ("most", "most_own") if name in how}
+    return store.submit(Order("film", Who(address=client), options, **how), **limits)
+
+
 def claims(store: JobStore, count: int) -> list[str]:
     """Clients in the order in which their jobs are begun."""
     found = []
@@ -43,7 +52,7 @@ def claims(store: JobStore, count: int) -> list[str]:
 
 
 def test_one_client_is_served_in_its_order(store: JobStore) -> None:
-    names = [store.submit("a", {"n": n}).id for n in range(5)]
+    names = [submit(store, "a", {"n": n}).id for n in range(5)]
     assert [store.place(name) for name in names] == [1, 2, 3, 4, 5]
     begun = [store.claim("w", 10, 3) for _ in names]
     assert [job.id for job in begun if job] == names
@@ -53,10 +62,10 @@ def test_one_client_is_served_in_its_order(store: JobStore) -> None:
 
 def test_clients_are_served_in_rotation(store: JobStore) -> None:
     for client in "aaaaaa":
-        store.submit(client, {})
+        submit(store, client, {})
     assert claims(store, 2) == ["a", "a"]
     for client in "bbcb":
-        store.submit(client, {})
+        submit(store, client, {})
     order = "".join(claims(store, 8))
     assert order.index("b") < 2 and order.index("c") < 3, order
     assert sorted(order) == list("aaaabbbc")
@@ -65,16 +74,16 @@ def test_clients_are_served_in_rotation(store: JobStore) -> None:
 
 def test_a_newcomer_does_not_make_up_for_what_it_did_not_ask(store: JobStore) -> None:
     for _ in range(20):
-        store.submit("a", {})
+        submit(store, "a", {})
     claims(store, 15)
     for _ in range(5):
-        store.submit("b", {})
+        submit(store, "b", {})
     order = "".join(claims(store, 8))
     assert "bbb" not in order, order
 
 
 def test_a_job_is_claimed_once_by_many(store: JobStore, tmp_path: Path, clock: Clock) -> None:
-    names = {store.submit("a", {}).id for _ in range(60)}
+    names = {submit(store, "a", {}).id for _ in range(60)}
 
     def take(number: int) -> list[str]:
         mine = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
@@ -90,7 +99,7 @@ def test_a_job_is_claimed_once_by_many(store: JobStore, tmp_path: Path, clock: C
 
 
 def test_a_lease_that_runs_out_gives_the_job_to_another(store: JobStore, clock: Clock) -> None:
-    name = store.submit("a", {}).id
+    name = submit(store, "a", {}).id
     assert store.claim("w1", 10, 3)
     clock.now += 9
     assert store.report(name, "w1", 10, "drawing", 40).mine
@@ -106,7 +115,7 @@ def test_a_lease_that_runs_out_gives_the_job_to_another(store: JobStore, clock: 
 
 
 def test_progress_never_falls(store: JobStore, clock: Clock) -> None:
-    name = store.submit("a", {}).id
+    name = submit(store, "a", {}).id
     store.claim("w1", 10, 3)
     store.report(name, "w1", 10, "drawing", 60)
     clock.now += 11
@@ -117,7 +126,7 @@ def test_progress_never_falls(store: JobStore, clock: Clock) -> None:
 
 
 def test_a_job_that_kills_its_workers_fails(store: JobStore) -> None:
-    name = store.submit("a", {}).id
+    name = submit(store, "a", {}).id
     for attempt in range(1, 4):
         job = store.claim(f"host:1:{attempt}", 10, 3)
         assert job and job.attempts == attempt
@@ -128,7 +137,7 @@ def test_a_job_that_kills_its_workers_fails(store: JobStore) -> None:
 
 
 def test_a_restart_is_no_attempt(store: JobStore) -> None:
-    name = store.submit("a", {}).id
+    name = submit(store, "a", {}).id
     for _ in range(5):
         assert store.claim("host:1:0", 10, 3)
         store.release("host:1:", 3, counted=False)
@@ -137,15 +146,15 @@ def test_a_restart_is_no_attempt(store: JobStore) -> None:
 
 
 def test_a_name_with_a_wildcard_releases_only_its_own(store: JobStore) -> None:
-    store.submit("a", {})
+    submit(store, "a", {})
     assert store.claim("host:1", 10, 3)
     assert store.release("%", 3) == [] and store.release("h_st", 3) == []
 
 
 def test_cancelling(store: JobStore) -> None:
-    running = store.submit("a", {}).id
+    running = submit(store, "a", {}).id
     assert store.claim("w", 10, 3)
-    waiting = store.submit("a", {}).id
+    waiting = submit(store, "a", {}).id
     cancelled = store.cancel(waiting)
     assert cancelled and cancelled.state is State.CANCELLED
     asked = store.cancel(running)
@@ -158,7 +167,7 @@ def test_cancelling(store: JobStore) -> None:
 
 
 def test_a_cancelled_job_whose_worker_dies_is_not_begun_again(store: JobStore) -> None:
-    name = store.submit("a", {}).id
+    name = submit(store, "a", {}).id
     store.claim("w", 10, 3)
     store.cancel(name)
     store.release("w", 3)
@@ -168,17 +177,17 @@ def test_a_cancelled_job_whose_worker_dies_is_not_begun_again(store: JobStore) -
 
 def test_the_queue_has_an_end(store: JobStore) -> None:
     for n in range(3):
-        store.submit(f"c{n}", {}, most=3)
+        submit(store, f"c{n}", {}, most=3)
     with pytest.raises(QueueFull) as all_of_them:
-        store.submit("d", {}, most=3)
+        submit(store, "d", {}, most=3)
     assert not all_of_them.value.own
     with pytest.raises(QueueFull) as own:
-        store.submit("c0", {}, most=10, most_own=1)
+        submit(store, "c0", {}, most=10, most_own=1)
     assert own.value.own and own.value.hint
 
 
 def test_results_are_kept_for_a_time(store: JobStore, clock: Clock) -> None:
-    done, failed, waiting = (store.submit("a", {"text": "secret"}).id for _ in range(3))
+    done, failed, waiting = (submit(store, "a", {"text": "secret"}).id for _ in range(3))
     store.claim("w", 10, 3)
     store.claim("w", 10, 3)
     store.finish(done, "w", message="", duration=1)
@@ -203,7 +212,7 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
 def test_how_long_films_take(store: JobStore, clock: Clock) -> None:
     assert store.usual_seconds() is None
     for took in (2.0, 4.0):
-        name = store.submit("a", {}).id
+        name = submit(store, "a", {}).id
         store.claim("w", 100, 3)
         clock.now += took
         store.finish(name, "w", message="", duration=1)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from visema.service import files as service_files
 from visema.service.crew import Crew
@@ -21,6 +21,17 @@ log = logging.getLogger(__name__)
 
 #: Progress below this says too little about how long the rest will take, percent.
 _TELLING = 8.0
+
+
+#: Jobs of one batch, at most.
+MOST_AT_ONCE: Final = 1000
+#: A job is looked at this often for those who wait for news of it, seconds.
+_LOOK_S: Final = 0.2
+
+
+def moved(job: Job) -> tuple[str, str, float]:
+    """What changes of a job while it is made."""
+    return job.state.value, job.stage, job.percent
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,7 @@ class Desk:
             Conflict: Something else was asked for under the same idempotency key.
         """
         limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
-        client = order.who.client
-        job = self.store.submit(client, order.options, job_id=job_id, columns=order.columns(), **limits)
+        job = self.store.submit(order, job_id=job_id, **limits)
         if job.id == job_id:
             service_files.note(self.files.log(job_id), "Taken in.")
             self.crew.poke()
@@ -104,10 +114,9 @@ class Desk:
         Raises:
             QueueFull: Too many would wait.
         """
-        rows = [(order.who.client, order.columns(), order.options) for order in orders]
-        made = self.store.submit_many(
-            batch, rows, most=self.settings.max_waiting, most_own=self.settings.max_waiting_client
-        )
+        # Who may ask for a thousand at once may have them wait.
+        most = self.settings.max_waiting + MOST_AT_ONCE
+        made = self.store.submit_many(batch, orders, most=most, most_own=most)
         for job in made:
             self.files.work(job.id).mkdir()
         self.crew.poke()
@@ -154,6 +163,30 @@ class Desk:
         if self.look(job_id, who) is None or not self.store.remove(job_id):
             return False
         self.files.remove(job_id)
+        return True
+
+    def wait(
+        self, job_id: str, since: tuple[str, str, float] | None, seconds: float, who: Who | None = None
+    ) -> Job | None:
+        """A job, once it has moved on from ``since`` (`moved`) or ``seconds`` are over; None where there is none."""
+        end = time.monotonic() + seconds
+        while True:
+            job = self.store.get(job_id) if ID.fullmatch(job_id) else None
+            if job is None or (who is not None and not who.owns(job.key)):
+                return None
+            if moved(job) != since or time.monotonic() >= end:
+                return job
+            time.sleep(_LOOK_S)
+
+    def dead(self, who: Who) -> list[Job]:
+        """One's own jobs that failed for good after they had been tried several times."""
+        return self.store.dead(key=None if who.may("admin") else who.key)
+
+    def retry(self, job_id: str, who: Who) -> bool:
+        """Try one of `dead` again; False where it is none."""
+        if self.look(job_id, who) is None or not self.store.retry(job_id):
+            return False
+        self.crew.poke()
         return True
 
     def _seconds_left(self, job: Job, place: int) -> float | None:

@@ -56,8 +56,11 @@ class Job:
         duration: Seconds of the film, once it is there.
         number: Place in the order of asking.
         kind: ``film``, ``speak`` or ``train``.
+        queue: Whose workers make it, ``render`` or ``train``.
         key: Whose it is; empty for this machine's own user.
         priority: Greater comes first.
+        due: Not begun before this.
+        webhook: Address that hears of its end.
         batch: The batch that it is of.
         asked: SHA-256 of the request.
         result: What it made beside the film.
@@ -85,6 +88,9 @@ class Job:
     duration: float | None
     number: int = 0
     kind: str = "film"
+    queue: str = "render"
+    due: float = 0.0
+    webhook: str | None = None
     key: str = ""
     priority: int = 0
     batch: str | None = None

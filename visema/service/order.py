@@ -40,9 +40,14 @@ class Order:
     asked: str = ""
     batch: str | None = None
 
+    @property
+    def queue(self) -> str:
+        """Whose workers make it."""
+        return QUEUES[self.kind]
+
     def columns(self) -> dict[str, Any]:
         """Its columns in the table of jobs."""
         return {
-            "kind": self.kind, "queue": QUEUES[self.kind], "key": self.who.key, "priority": self.priority,
+            "kind": self.kind, "queue": self.queue, "key": self.who.key, "priority": self.priority,
             "webhook": self.webhook, "once": self.once, "asked": self.asked or None, "batch": self.batch,
         }  # fmt: skip

@@ -32,14 +32,14 @@ JOBS: Final = sa.Table(
     sa.Column("detail", sa.Text, nullable=False, default=""),
     sa.Column("hint", sa.Text, nullable=False, default=""),
     sa.Column("options", sa.JSON, nullable=False),
-    sa.Column("result", sa.JSON),  # what it made beside the film: avatar, report, provenance
-    sa.Column("cost", sa.JSON),  # characters, seconds, money by the price table
+    sa.Column("result", sa.JSON(none_as_null=True)),  # what it made beside the film: avatar, report, provenance
+    sa.Column("cost", sa.JSON(none_as_null=True)),  # characters, seconds, money by the price table
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("started", sa.Double),
     sa.Column("ended", sa.Double),
     sa.Column("due", sa.Double, nullable=False, server_default="0"),  # not begun before: the pause before a retry
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("tries", sa.JSON),  # why earlier attempts ended: [{attempt, ended, error, detail}]
+    sa.Column("tries", sa.JSON(none_as_null=True)),  # why earlier attempts ended: [{attempt, ended, error, detail}]
     sa.Column("owner", sa.String(128), nullable=False, default=""),
     sa.Column("lease", sa.Double, nullable=False, default=0.0),
     sa.Column("cancel", sa.Boolean, nullable=False, default=False),
@@ -55,6 +55,7 @@ JOBS: Final = sa.Table(
     sa.Index("jobs_of_client", "client", "turn"),
     sa.Index("jobs_of_key", "key", "number"),
     sa.Index("jobs_of_batch", "batch", "number"),
+    sa.Index("jobs_turns", "queue", "priority", "turn"),
     sa.Index("jobs_once", "key", "once", unique=True),
 )
 
@@ -105,7 +106,7 @@ AUDIT: Final = sa.Table(
     sa.Column("action", sa.String(32), nullable=False),  # job.create, avatar.delete, key.create, login.fail, …
     sa.Column("target", sa.String(128), nullable=False, server_default=""),
     sa.Column("outcome", sa.String(16), nullable=False, server_default="ok"),
-    sa.Column("detail", sa.JSON),
+    sa.Column("detail", sa.JSON(none_as_null=True)),
     sa.Index("audit_time", "time"),
     sa.Index("audit_key", "key", "number"),
 )
@@ -117,8 +118,8 @@ AVATARS: Final = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("key", sa.String(32), nullable=False, server_default=""),
     sa.Column("name", sa.String(80), nullable=False),
-    sa.Column("consent", sa.JSON),  # {text, who, when}
-    sa.Column("report", sa.JSON),  # sharpness, light, pose, occlusion, mouth
+    sa.Column("consent", sa.JSON(none_as_null=True)),  # {text, who, when}
+    sa.Column("report", sa.JSON(none_as_null=True)),  # sharpness, light, pose, occlusion, mouth
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
@@ -148,7 +149,7 @@ DELIVERIES: Final = sa.Table(
     sa.Column("due", sa.Double, nullable=False),
     sa.Column("owner", sa.String(128), nullable=False, server_default=""),
     sa.Column("lease", sa.Double, nullable=False, server_default="0"),
-    sa.Column("tries", sa.JSON),  # [{time, status, error, ms}]
+    sa.Column("tries", sa.JSON(none_as_null=True)),  # [{time, status, error, ms}]
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("ended", sa.Double),
     sa.Index("deliveries_next", "state", "due"),

@@ -22,7 +22,7 @@ from visema.errors import FaceError, InputError, MediaError, OutputError, Visema
 from visema.media.guard import trust
 from visema.paths import cache_dir
 from visema.service.files import Files, session_log
-from visema.service.jobs import Job, pack
+from visema.service.jobs import Job, State, pack
 from visema.service.kinds import Work, kind_of
 from visema.service.settings import Settings
 from visema.service.store import JobStore
@@ -37,6 +37,8 @@ IDLE_S: Final = 2.0
 PATIENCE_S: Final = 1.0
 #: Exit codes that the parent understands: broken off, to be started again at once.
 BROKEN_OFF: Final = 75
+#: Failures after which another attempt may go well.
+_PASSING: Final = ("memory", "internal", "storage")
 
 
 class Worker:
@@ -99,7 +101,7 @@ class Worker:
             if watch.stop.is_set() or not watch.report().mine:
                 return self._stopped(job, watch)
             files.publish(job.id, draft)
-            facts = {"result": made.result, "cost": made.cost, "bytes": files.size(job.id)}
+            facts: dict[str, Any] = {"result": made.result, "cost": made.cost, "size": files.size(job.id)}
             if not store.finish(job.id, self._owner, message=pack(*made.notes), duration=made.duration, **facts):
                 return self._stopped(job, watch)
             files.clear(job.id)
@@ -109,7 +111,9 @@ class Worker:
                 return self._stopped(job, watch)
             error, detail, hint = reason(e)
             log.error("Failed: %s", e, exc_info=None if isinstance(e, VisemaError) else e)
-            if store.fail(job.id, self._owner, error, pack(detail), pack(hint)):
+            attempts = self._settings.attempts if error in _PASSING else 0
+            ended = store.fail(job.id, self._owner, error, pack(detail), pack(hint), attempts=attempts)
+            if ended is State.FAILED and not attempts:  # what was tried several times may be tried once more by hand
                 files.clear(job.id)
 
     def _stopped(self, job: Job, watch: Watch) -> None:

@@ -128,6 +128,7 @@ def upgrade() -> None:
         batch_op.create_index("jobs_ended", ["ended"], unique=False)
         batch_op.create_index("jobs_of_batch", ["batch", "number"], unique=False)
         batch_op.create_index("jobs_of_key", ["key", "number"], unique=False)
+        batch_op.create_index("jobs_turns", ["queue", "priority", "turn"], unique=False)
         batch_op.create_index("jobs_once", ["key", "once"], unique=True)
 
 
@@ -135,6 +136,7 @@ def downgrade() -> None:
     """Go back."""
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index("jobs_once")
+        batch_op.drop_index("jobs_turns")
         batch_op.drop_index("jobs_of_key")
         batch_op.drop_index("jobs_of_batch")
         batch_op.drop_index("jobs_ended")
