@@ -25,7 +25,7 @@ def collector() -> Iterator[Collector]:
 
 def test_spans_lie_in_one_another_and_say_what_went_wrong(collector: Collector) -> None:
     before = time.time()
-    with pytest.raises(ValueError), traces.span("outer", kind="server", **{"http.route": "/a", "count": 3}):
+    with pytest.raises(ValueError), traces.span("outer", role="server", **{"http.route": "/a", "count": 3}):
         with traces.span("inner", job="j1", done=True, share=0.5):
             pass
         raise ValueError("broken")

@@ -39,10 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
                         bar(sum(told.counts.get(state, 0) for state in ("done", "failed", "cancelled")), told.items)
 
                 batch = server.wait_batch(batch, progress=show)
-            fetch(server, batch.id, arguments.folder)
+            fetch(server, batch, arguments.folder)
+    for refused in batch.refused:
+        api.log.warning("%03d: %s %s", int(refused["index"]) + 1, refused["detail"], refused["hint"])
     counts = ", ".join(f"{count} {state}" for state, count in batch.counts.items() if count)
     api.tell(arguments, batch.raw, f"{batch.id}: {batch.items} films; {counts}".rstrip("; "))
-    return int(batch.over and batch.counts.get("done", 0) < batch.items)
+    return int(bool(batch.refused) or (batch.over and batch.counts.get("done", 0) < batch.items))
 
 
 def read(table: Path) -> list[dict[str, Any]]:
@@ -83,11 +85,11 @@ def item(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     return found
 
 
-def fetch(server: Visema, batch: str, folder: Path) -> None:
-    """Write the films of a batch, in the order in which they were asked for."""
+def fetch(server: Visema, batch: Batch, folder: Path) -> None:
+    """Write the films of a batch, by their place in the table."""
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = list(server.all_jobs(batch=batch))[::-1]
-    for number, job in enumerate(jobs, 1):
+    for job in batch.jobs:
+        number = int(job.raw.get("index", 0)) + 1
         if job.state == "done":
             server.download(job, folder / f"{number:03}.mp4")
         else:

@@ -11,8 +11,10 @@ from visema.cli.words import read_words
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
-    face = parser.add_mutually_exclusive_group(required=True)
-    face.add_argument("--avatar", metavar="ID", help="who speaks; `visema avatars` lists them")
+    face = parser.add_mutually_exclusive_group()
+    face.add_argument(
+        "--avatar", metavar="ID", help="who speaks, as `visema avatars` lists them; else the server's own"
+    )
     face.add_argument("--image", type=Path, metavar="FILE", help="or a photo of a face")
     parser.add_argument("--text", help="what to say; @FILE reads it")
     parser.add_argument("--audio", type=Path, metavar="FILE", help="or a recording")

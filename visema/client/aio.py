@@ -107,7 +107,7 @@ class AsyncVisema:
         """Ask for a film; the job that makes it.
 
         Args:
-            avatar: Id of a prepared face; or give ``image``.
+            avatar: Id of a prepared face, or give ``image``; without both the server's own presenter speaks.
             text: What to say; with ``audio``, what is said in it.
             audio: A recording of speech.
             image: A photo of a face.
@@ -120,7 +120,7 @@ class AsyncVisema:
 
         Raises:
             ApiError: The server refuses.
-            InputError: A file cannot be read, or there is no face or no words.
+            InputError: A file cannot be read, or there are no words.
         """
         sound, picture = (None if file is None else Path(file) for file in (audio, image))
         ask = asks.generate(avatar, text, sound, picture, voice, webhook, priority, once, options)
@@ -175,8 +175,21 @@ class AsyncVisema:
                 return told
         raise late(name, timeout)
 
-    async def download(self, job: str | Job, path: Path | str, *, progress: Progress | None = None) -> Path:
+    async def download(
+        self,
+        job: str | Job,
+        path: Path | str,
+        *,
+        captions: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
         """Write the film of a job to ``path``; a download that breaks off is gone on with.
+
+        Args:
+            job: The job or its name.
+            path: The file.
+            captions: Write its captions instead: ``srt`` or ``vtt``.
+            progress: Told how many bytes of how many are there.
 
         Raises:
             ApiError: There is no film (yet).
@@ -186,7 +199,9 @@ class AsyncVisema:
         with Download(Path(path), progress) as target:
             for attempt in range(self._retry.times + 1):
                 try:
-                    async with self._http.stream("GET", asks.video_path(name), headers=target.headers()) as answer:
+                    async with self._http.stream(
+                        "GET", asks.video_path(name, captions), headers=target.headers()
+                    ) as answer:
                         if answer.status_code >= 300:
                             await answer.aread()
                             raise error_of(answer.status_code, json_of(answer.text), answer.headers)

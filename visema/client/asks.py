@@ -21,8 +21,8 @@ class Options(TypedDict, total=False):
 
     ``rate`` 0.5 to 2, ``pitch`` -8 to 8 semitones, ``volume`` 0.1 to 2; ``language`` of a recording; ``style``
     (``calm``, ``lively``, ``still``) and ``expression`` (``smile:0.5``) of a photo; ``face``, from 1; ``fps``;
-    ``resolution`` (``512x512``, ``720p``); ``crop`` (``16:9``, ``9:16``, ``1:1``); ``engine``; ``mark``, a visible
-    mark that the film is synthetic.
+    ``resolution`` (``512x512``, ``720p``); ``crop`` (``16:9``, ``9:16``, ``1:1``); ``engine``;
+    ``captions``, on unless told; ``mark``, a visible mark that the film is synthetic.
     """
 
     rate: float
@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     resolution: str
     crop: str
     engine: str
+    captions: bool
     mark: bool
 
 
@@ -51,8 +52,8 @@ def generate(
     options: Mapping[str, Any],
 ) -> Ask[Job]:
     """Make a film."""
-    if (avatar is None) == (image is None):
-        raise InputError("A film needs a face: an avatar or a picture.", "Give avatar= or image=, one of them.")
+    if avatar is not None and image is not None:
+        raise InputError("A film has one face: an avatar or a picture.", "Give avatar= or image=, one of them.")
     if not text and audio is None:
         raise InputError("A film needs words: a text or a recording.", "Give text= or audio=.")
     given = {"avatar": avatar, "text": text, "voice": voice, "webhook": webhook, "priority": priority, **options}
@@ -148,9 +149,9 @@ def health() -> Ask[Mapping[str, Any]]:
     return Ask("GET", "/health", dict)
 
 
-def video_path(job: str) -> str:
-    """Where the film of a job is."""
-    return f"{API}/video/{_name(job)}"
+def video_path(job: str, captions: str | None = None) -> str:
+    """Where the film of a job is, or its captions of a form (``srt``, ``vtt``)."""
+    return f"{API}/video/{_name(job)}" + (f"/captions.{_name(captions)}" if captions else "")
 
 
 def events_path(job: str) -> str:

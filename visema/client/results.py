@@ -239,7 +239,8 @@ class Batch:
         id: Its name.
         items: How many.
         counts: State to how many are in it.
-        jobs: The jobs, where the server lists them.
+        jobs: The jobs; ``raw["index"]`` of each is its place among the items that were sent, from 0.
+        refused: Items that could not be used: ``index``, ``error``, ``detail``, ``hint``.
         raw: All that the server told.
     """
 
@@ -247,12 +248,13 @@ class Batch:
     items: int
     counts: Mapping[str, int] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def over(self) -> bool:
         """Whether every job of it is over."""
-        return self.items > 0 and sum(self.counts.get(state, 0) for state in OVER) >= self.items
+        return sum(self.counts.get(state, 0) for state in OVER) >= self.items
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Batch:
@@ -262,5 +264,6 @@ class Batch:
             items=int(told["items"]),
             counts=told.get("counts") or {},
             jobs=tuple(Job.of(job) for job in told.get("jobs") or ()),
+            refused=tuple(told.get("refused") or ()),
             raw=told,
         )

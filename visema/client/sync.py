@@ -98,7 +98,7 @@ class Visema:
         """Ask for a film; the job that makes it.
 
         Args:
-            avatar: Id of a prepared face; or give ``image``.
+            avatar: Id of a prepared face, or give ``image``; without both the server's own presenter speaks.
             text: What to say; with ``audio``, what is said in it.
             audio: A recording of speech.
             image: A photo of a face.
@@ -111,7 +111,7 @@ class Visema:
 
         Raises:
             ApiError: The server refuses.
-            InputError: A file cannot be read, or there is no face or no words.
+            InputError: A file cannot be read, or there are no words.
         """
         sound, picture = (None if file is None else Path(file) for file in (audio, image))
         ask = asks.generate(avatar, text, sound, picture, voice, webhook, priority, once, options)
@@ -164,8 +164,21 @@ class Visema:
                 return told
         raise late(name, timeout)
 
-    def download(self, job: str | Job, path: Path | str, *, progress: Progress | None = None) -> Path:
+    def download(
+        self,
+        job: str | Job,
+        path: Path | str,
+        *,
+        captions: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
         """Write the film of a job to ``path``; a download that breaks off is gone on with.
+
+        Args:
+            job: The job or its name.
+            path: The file.
+            captions: Write its captions instead: ``srt`` or ``vtt``.
+            progress: Told how many bytes of how many are there.
 
         Raises:
             ApiError: There is no film (yet).
@@ -173,9 +186,10 @@ class Visema:
         """
         name = job.id if isinstance(job, Job) else job
         with Download(Path(path), progress) as target:
+            where = asks.video_path(name, captions)
             for attempt in range(self._retry.times + 1):
                 try:
-                    with self._http.stream("GET", asks.video_path(name), headers=target.headers()) as answer:
+                    with self._http.stream("GET", where, headers=target.headers()) as answer:
                         if answer.status_code >= 300:
                             answer.read()
                             raise error_of(answer.status_code, json_of(answer.text), answer.headers)

@@ -74,13 +74,13 @@ def flush(timeout_s: float = 5.0) -> None:
 
 @contextmanager
 def span(
-    name: str, *, kind: str = "internal", parent: str = "", start_s: float | None = None, **facts: Any
+    name: str, *, role: str = "internal", parent: str = "", start_s: float | None = None, **facts: Any
 ) -> Iterator[Span | None]:
     """The block as a span; an error that leaves it is noted. None where there are no traces.
 
     Args:
         name: What is done.
-        kind: ``internal``, ``server``, ``client``, ``producer`` or ``consumer``.
+        role: ``internal``, ``server``, ``client``, ``producer`` or ``consumer``.
         parent: Traceparent of the span that it belongs to; empty takes the one around it.
         start_s: When it began, seconds since 1970; None is now.
         facts: What to say of it.
@@ -94,7 +94,7 @@ def span(
     with tracer.start_as_current_span(
         name,
         context=_context(parent),
-        kind=trace.SpanKind[kind.upper()],
+        kind=trace.SpanKind[role.upper()],
         attributes=_attributes(facts),
         start_time=None if start_s is None else round(start_s * _NS),
     ) as opened:

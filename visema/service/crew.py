@@ -182,6 +182,7 @@ class _Member:
             [sys.executable, "-m", "visema.service.worker", json.dumps(values), owner],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            stderr=_terminal(),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to handle
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -225,6 +226,14 @@ class _Member:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _terminal() -> int | None:
+    """Where this process writes its errors; its own file 2 may go nowhere (`visema.cli.main.quiet_libraries`)."""
+    try:
+        return sys.stderr.fileno() if sys.stderr else None
+    except (OSError, ValueError):  # under a test, or without a terminal
+        return None
 
 
 if sys.platform == "win32":

@@ -67,6 +67,7 @@ class Job:
         cost: Characters, seconds and money.
         tries: Why earlier attempts ended.
         bytes: Of the film.
+        trace: Traceparent of the request.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Job:
     cost: dict[str, Any] | None = None
     tries: list[dict[str, Any]] | None = None
     bytes: int = 0
+    trace: str | None = None
 
 
 def pack(*sentences: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from visema.errors import VisemaError
+from visema.ops.traces import traceparent
 from visema.service.who import Who
 
 #: The queue of each kind of job.
@@ -50,4 +51,5 @@ class Order:
         return {
             "kind": self.kind, "queue": self.queue, "key": self.who.key, "priority": self.priority,
             "webhook": self.webhook, "once": self.once, "asked": self.asked or None, "batch": self.batch,
+            "trace": traceparent() or None,
         }  # fmt: skip

@@ -20,10 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.media.guard import trust
+from visema.ops import logs, traces
+from visema.ops.traces import Stages
 from visema.paths import cache_dir
 from visema.service.files import Files, session_log
 from visema.service.jobs import Job, State, pack
 from visema.service.kinds import Work, kind_of
+from visema.service.observing import observed
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 
@@ -35,6 +38,8 @@ BEAT_S: Final = 0.4
 IDLE_S: Final = 2.0
 #: A cancelled job that has not stopped by itself after so long is broken off with its process.
 PATIENCE_S: Final = 1.0
+#: Share of a film from which on there is only the rest of the encoding to wait for.
+DRAWN: Final = 0.99
 #: Exit codes that the parent understands: broken off, to be started again at once.
 BROKEN_OFF: Final = 75
 #: Failures after which another attempt may go well.
@@ -83,7 +88,9 @@ class Worker:
         watch = Watch(self._store, self._files, job, self._owner, self._settings, self._poked)
         try:
             watch.start()
-            self._film(job, watch)
+            with observed(job) as stages:
+                watch.stages = stages
+                self._film(job, watch)
         finally:
             watch.end()
             root.removeHandler(handler)
@@ -130,6 +137,7 @@ class Watch:
         self, store: JobStore, files: Files, job: Job, owner: str, settings: Settings, poked: threading.Event
     ) -> None:
         self.stop = threading.Event()
+        self.stages: Stages | None = None
         self.why = "it is another worker's now"
         self._store, self._files, self._job, self._owner, self._settings = store, files, job, owner, settings
         self._poked = poked
@@ -150,6 +158,8 @@ class Watch:
         """Told by who makes the film: the stage, and the share of the whole that is done."""
         self._percent = max(self._percent, 99.0 * share)
         self._stage = stage
+        if self.stages:
+            self.stages.at("encoding" if stage == "drawing" and share >= DRAWN else stage)
 
     def report(self) -> Any:
         """Tell the database, and hear."""
@@ -251,6 +261,8 @@ def main() -> int:
     terminal.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", handlers=[terminal])
     logging.getLogger("visema").setLevel(logging.INFO)  # the session's log gets all of it
+    logs.set_up()
+    traces.start("visema-worker")
     worker = Worker(settings, sys.argv[2])
     # What is in there was decoded by a child and written anew when it was taken in.
     trust(settings.folder / "temp")

@@ -87,7 +87,7 @@ class Observed:
             else:
                 facts = {"http.request.method": method, "url.path": path, "request": request}
                 parent = headers.get(b"traceparent", "")
-                with traces.span(f"{method} request", kind="server", parent=parent, **facts) as span:
+                with traces.span(f"{method} request", role="server", parent=parent, **facts) as span:
                     await self._app(scope, receive, answer)
                     if span is not None:
                         span.update_name(f"{method} {route_of(scope)}")
