@@ -146,6 +146,17 @@ class Desk:
         place = self.store.place(job.id) if job.state is State.QUEUED else 0
         return Standing(job, place, self._seconds_left(job, place))
 
+    def stand_all(self, jobs: Sequence[Job]) -> list[Standing]:
+        """Many jobs and what follows from them, with few questions to the database."""
+        if all(job.state.over for job in jobs):
+            return [Standing(job, 0, 0.0) for job in jobs]
+        places, usual = self.store.places(), self.store.usual_seconds()
+        return [
+            Standing(job, place, self._left(job, place, usual))
+            for job in jobs
+            for place in (places.get(job.id, 0) if job.state is State.QUEUED else 0,)
+        ]
+
     def cancel(self, job_id: str, who: Who | None = None) -> Standing | None:
         """Cancel a job; see `JobStore.cancel`. None where there is none, or it is somebody else's."""
         if self.look(job_id, who) is None:
@@ -192,9 +203,13 @@ class Desk:
     def _seconds_left(self, job: Job, place: int) -> float | None:
         if job.state.over:
             return 0.0
-        usual = self.store.usual_seconds()
+        return self._left(job, place, self.store.usual_seconds())
+
+    def _left(self, job: Job, place: int, usual: float | None) -> float | None:
+        if job.state.over:
+            return 0.0
         if job.state is State.QUEUED:
-            rounds = 1 + (place - 1) // self.settings.workers
+            rounds = 1 + (place - 1) // max(self.settings.workers, 1)
             return None if usual is None else round(usual * (1 + rounds), 1)
         took = time.time() - (job.started or time.time())
         if job.percent >= _TELLING:

@@ -68,6 +68,10 @@ BATCHES: Final = sa.Table(
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("items", sa.Integer, nullable=False),
     sa.Column("webhook", sa.Text),
+    sa.Column("refused", sa.JSON),  # items that could not be used: [{index, error, detail, hint}]
+    sa.Column("once", sa.String(255)),  # the Idempotency-Key that it was asked for with
+    sa.Column("asked", sa.String(64)),  # SHA-256 of the request, to tell a repetition from a different one
+    sa.Index("batches_once", "key", "once", unique=True),
 )
 
 #: Who may use the server. The secret itself is shown once and kept nowhere.

@@ -94,11 +94,11 @@ def create_app(
     options = live or LiveOptions()
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk
-    add_door(app, desk.store.engine, desk.settings.folder)
+    access = add_door(app, desk.store.engine, desk.settings.folder)
     add_routes(app, house, desk)
     check_origin = add_film_routes(app, desk, options.origins)
     add_film_page(app, house, desk, check_origin)
-    add_api(app, desk, house.cache, check_origin, house, offline=offline)
+    add_api(app, desk, house.cache, check_origin, house, access, offline=offline)
     theatre = make_theatre(house, options)
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house))

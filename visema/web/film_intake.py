@@ -43,8 +43,9 @@ async def receive(
     known: frozenset[str],
     max_bytes: int,
     max_field: int,
+    files: Mapping[str, str] = FILES,
 ) -> Received:
-    """Read a form; its files go into ``folder`` under the names of `FILES`.
+    """Read a form; its files go into ``folder``.
 
     Args:
         headers: Of the request.
@@ -53,6 +54,7 @@ async def receive(
         known: Names of the text fields that there are.
         max_bytes: Of the body.
         max_field: Of one text field, bytes.
+        files: Form fields that are files, and what they are called on disk.
 
     Raises:
         RequestError: 400, 408, 413, 415 or 422.
@@ -73,7 +75,7 @@ async def receive(
     if length.isdecimal() and int(length) > max_bytes:
         await drain(body)
         raise _too_large(max_bytes)
-    form = _Form(folder, known, max_field, boundary)
+    form = _Form(folder, known, max_field, boundary, files)
     try:
         total = 0
         async for block in _patient(body):
@@ -129,10 +131,12 @@ def _too_large(max_bytes: int) -> RequestError:
 class _Form:
     """Takes a form apart as it comes."""
 
-    def __init__(self, folder: Path, known: frozenset[str], max_field: int, boundary: bytes) -> None:
+    def __init__(
+        self, folder: Path, known: frozenset[str], max_field: int, boundary: bytes, files: Mapping[str, str]
+    ) -> None:
         from python_multipart.multipart import MultipartParser
 
-        self._folder, self._known, self._max_field = folder, known, max_field
+        self._folder, self._known, self._max_field, self._files = folder, known, max_field, files
         self._received = Received()
         self._parts = 0
         self._header: list[bytes] = [b"", b""]
@@ -200,13 +204,13 @@ class _Form:
 
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if name in FILES:
+        if name in self._files:
             if name in self._received.files:
                 raise RequestError("twice", f"'{name}' came twice.", "Send it once.", 422)
             self._received.files.add(name)
-            self._file = (self._folder / FILES[name]).open("xb")
+            self._file = (self._folder / self._files[name]).open("xb")
         elif name not in self._known:
-            fields = ", ".join([*FILES, *sorted(self._known)])
+            fields = ", ".join([*self._files, *sorted(self._known)])
             raise RequestError("unknown_field", f"There is no field '{name[:60]}'.", f"There are {fields}.", 422)
         elif name in self._received.fields:
             raise RequestError("twice", f"'{name}' came twice.", "Send it once.", 422)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from visema.service.desk import Desk
-from visema.web.v1 import jobs
+from visema.web.v1 import account, avatars, batch, docs, events, jobs, speech, voices, well
 from visema.web.v1.context import Api
 
 if TYPE_CHECKING:
+    from visema.service.access import Access
     from visema.web.house import House
 
 
@@ -22,6 +23,7 @@ def add_api(
     cache: Path,
     check_origin: Callable[[Mapping[str, str]], None],
     house: House | None = None,
+    access: Access | None = None,
     *,
     offline: bool = False,
 ) -> None:
@@ -33,8 +35,10 @@ def add_api(
         cache: Folder of the avatars.
         check_origin: Refuses pages of other sites by the headers of their request.
         house: What visitors of the page share; None where there is no page.
+        access: Who may use it; None where everybody may.
         offline: No cloud voice is asked.
     """
-    app.state.api = Api(desk, cache, check_origin, house, offline)
-    for part in (jobs,):
+    app.state.api = Api(desk, cache, check_origin, house, access, offline)
+    for part in (jobs, events, batch, avatars, voices, speech, account, well, docs):
         app.include_router(part.router)
+    docs.describe(app)

@@ -48,7 +48,7 @@ def film_or_speech(api: Api, who: Who, item: Item, files: frozenset[str] = froze
     if item.voice:
         options["voice"] = checked_voice(api, who, item.voice)
     elif not audio:
-        options["voice"] = checked_voice(api, who, _usual_voice(api))
+        options["voice"] = checked_voice(api, who, usual_voice(api))
     if photo:
         if item.avatar:
             raise InputError("A photo and an avatar were sent.", "Send one of them: it is who speaks.")
@@ -66,7 +66,8 @@ def film_or_speech(api: Api, who: Who, item: Item, files: frozenset[str] = froze
     return "speak", options
 
 
-def _usual_voice(api: Api) -> str:
+def usual_voice(api: Api) -> str:
+    """Who speaks where nobody is named."""
     return api.house.first_voice("en") if api.house else _USUAL_VOICE
 
 

@@ -16,6 +16,7 @@ from visema.web.door import forbidden
 from visema.web.identity import asker, asks
 
 if TYPE_CHECKING:
+    from visema.service.access import Access
     from visema.speech.types import Voice
     from visema.web.house import House
 
@@ -35,6 +36,7 @@ class Api:
         cache: Folder of the avatars.
         check_origin: Refuses pages of other sites by the headers of their request.
         house: What visitors of the page share; None where there is no page.
+        access: Who may use it; None where everybody may.
         offline: No cloud voice is asked.
         opening: Held while uploads are opened.
         speaking: Held while speech is made.
@@ -44,6 +46,7 @@ class Api:
     cache: FilePath
     check_origin: Callable[[Mapping[str, str]], None]
     house: House | None = None
+    access: Access | None = None
     offline: bool = False
     opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPENED_AT_ONCE))
     speaking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SPOKEN_AT_ONCE))

@@ -70,7 +70,7 @@ def checked(model: type[M], found: Any, *, strict: bool) -> M:
 
 
 async def read_form(
-    request: Request, folder: Path, model: type[M], *, max_bytes: int, max_field: int
+    request: Request, folder: Path, model: type[M], *, max_bytes: int, max_field: int, files: Mapping[str, str] = FILES
 ) -> tuple[M, Received]:
     """A form: its files go into ``folder``, its texts are the fields of ``model``.
 
@@ -80,14 +80,14 @@ async def read_form(
     """
     received = await receive(
         request.headers, request.stream(), folder, known=frozenset(model.model_fields), max_bytes=max_bytes,
-        max_field=max_field,
+        max_field=max_field, files=files,
     )  # fmt: skip
     return checked(model, said(received), strict=False), received
 
 
-async def digests(folder: Path, received: Received) -> dict[str, str]:
+async def digests(folder: Path, received: Received, files: Mapping[str, str] = FILES) -> dict[str, str]:
     """SHA-256 of the files that came."""
-    return {name: await asyncio.to_thread(_digest, folder / FILES[name]) for name in sorted(received.files)}
+    return {name: await asyncio.to_thread(_digest, folder / files[name]) for name in sorted(received.files)}
 
 
 def _digest(path: Path) -> str:

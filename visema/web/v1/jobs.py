@@ -180,7 +180,7 @@ async def jobs(
 
     def read() -> dict[str, Any]:
         page = api.desk.jobs(who, wanted, kind, batch, before, limit + 1)
-        shown = [told(api.desk.stand(job), language, api.desk.files) for job in page[:limit]]
+        shown = [told(standing, language, api.desk.files) for standing in api.desk.stand_all(page[:limit])]
         return {"jobs": shown, "next": str(page[limit - 1].number) if len(page) > limit else None}
 
     return JSONResponse(await asyncio.to_thread(read), headers=NO_STORE)

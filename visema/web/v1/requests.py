@@ -173,5 +173,57 @@ class Utter(Manner):
         return with_words(text)
 
 
+class Consenting(Strict):
+    """Who agreed to what."""
+
+    consent_by: Annotated[str, StringConstraints(max_length=200, pattern=r"\S")] | None = Field(
+        None, description="Who agreed; the name of your key where it is left out", examples=["Ada Lovelace"]
+    )
+
+
+class Train(Consenting):
+    """An avatar that shall be prepared; the video or photo comes beside it."""
+
+    model_config = _example(
+        {"name": "Ada", "consent": "I agree that my face may speak.", "consent_by": "Ada Lovelace"}
+    )
+
+    name: Annotated[str, StringConstraints(max_length=80, pattern=r"\S")] | None = Field(
+        None, description="What people call it", examples=["Ada"]
+    )
+    consent: Annotated[str, StringConstraints(min_length=12, max_length=2000, pattern=r"\S")] | None = Field(
+        None, description="What the shown person agreed to", examples=["I agree that my face may speak."]
+    )
+    engine: Annotated[str, StringConstraints(pattern="^[a-z0-9_-]{1,32}$")] = Field(
+        "auto", description="What draws the mouth", examples=["auto"]
+    )
+    face: int = Field(1, ge=1, le=20, description="Which face, where there are several; 1 is the largest")
+    priority: int = Field(0, ge=-10, le=10, description="Greater comes first", examples=[0])
+    webhook: Webhook | None = Field(
+        None, description="Address that is told when it is over, signed", examples=["https://example.org/hooks/visema"]
+    )
+
+
+class Clone(Consenting):
+    """A voice that shall be made; the sample comes beside it."""
+
+    model_config = _example(
+        {"name": "Ada", "consent": "I agree that my voice may be imitated.", "consent_by": "Ada Lovelace"}
+    )
+
+    name: Annotated[str, StringConstraints(max_length=40, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_ .-]*$")] = Field(
+        description="What the voice shall be called", examples=["Ada"]
+    )
+    consent: Annotated[str, StringConstraints(min_length=12, max_length=2000, pattern=r"\S")] = Field(
+        description="What the person whose voice it is agreed to", examples=["I agree that my voice may be imitated."]
+    )
+    engine: Literal["match", "elevenlabs"] = Field(
+        "match",
+        description="match: an embedded voice is set to the sample's pitch, speed and timbre, which is no clone and "
+        "stays here; elevenlabs: that service clones it, and the sample is sent there",
+    )
+    language: Language = Field("en-US", description="That a match shall speak", examples=["en-US"])
+
+
 #: The bodies that are read by hand, for they come in more than one form; their schemas go into the description.
 BY_HAND: Final[tuple[type[BaseModel], ...]] = (Generate, Item)

@@ -43,8 +43,14 @@ def upgrade() -> None:
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("items", sa.Integer(), nullable=False),
         sa.Column("webhook", sa.Text(), nullable=True),
+        sa.Column("refused", sa.JSON(), nullable=True),
+        sa.Column("once", sa.String(length=255), nullable=True),
+        sa.Column("asked", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index("batches_once", ["key", "once"], unique=True)
+
     op.create_table(
         "deliveries",
         sa.Column("number", sa.Integer(), nullable=False),
