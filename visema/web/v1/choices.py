@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from visema.web.house import House
     from visema.web.v1.context import Api
 
+_LIST: Final = "GET /api/v1/voices lists those that there are."
 _READS: Final = {"reads": True}
 
 
@@ -65,10 +66,15 @@ def checked_voice(api: Api, who: Who, name: str) -> str:
     Raises:
         VoiceError: There is none of that name, or it is somebody else's.
     """
-    check_visitors(name)
     if not may_use_voice(name, who, voice_owners(api.desk.store.engine)):
-        raise VoiceError("There is no voice '{name}'.", "GET /api/v1/voices lists those that there are.", name=name)
-    return resolve_voice(name, offline=True).name
+        raise VoiceError("There is no voice '{name}'.", _LIST, name=name)
+    try:
+        check_visitors(name)
+        return resolve_voice(name, offline=True).name
+    except VoiceError as e:
+        if "--" in e.hint:  # which is for the command line
+            raise VoiceError(e.what, _LIST) from e
+        raise
 
 
 def avatar_rows(engine: Engine) -> dict[str, Any]:

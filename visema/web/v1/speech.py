@@ -35,7 +35,7 @@ _LINES: Final = "application/x-ndjson"
 _FORMS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The sound with its times; as WAV alone where Accept says audio/wav; where 'stream' is "
-        "set, one line of JSON for each sentence as it is ready, with 'begin' in seconds, and a last one with 'end': true",
+        "set, one line of JSON for each sentence, with 'begin' in seconds, and a last one with 'end': true",
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/Spoken"}},
             "audio/wav": {"schema": {"type": "string", "format": "binary"}},

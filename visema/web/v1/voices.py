@@ -14,6 +14,7 @@ from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError
 
+from visema.consent import Consent
 from visema.errors import VoiceError
 from visema.live.requests import RequestError
 from visema.message import Message
@@ -21,7 +22,7 @@ from visema.service.schema import VOICES
 from visema.service.uploads import RAW_SOUND
 from visema.service.who import Who
 from visema.speech import own_voices
-from visema.speech.own_voices import Consent, OwnVoice
+from visema.speech.own_voices import OwnVoice
 from visema.speech.types import Voice
 from visema.speech.voices import speaks
 from visema.web.film_errors import NO_STORE
