@@ -9,6 +9,7 @@ import pytest
 
 # One server, one with keys, and one browser serve every suite that needs them.
 from tests.guarded import anna, boris, boss, guarded, serve_guarded  # noqa: F401
+from tests.servers import postgres_server, redis_server  # noqa: F401
 from tests.site import avatar_cache, browser, site  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

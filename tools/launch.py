@@ -101,6 +101,28 @@ def find_browser() -> None:
         )
 
 
+def find_servers() -> None:
+    """The platform's tests need real servers, which they start themselves; install Debian's where this may be done."""
+    if shutil.which("redis-server") and shutil.which("nginx") and Path("/usr/lib/postgresql").exists():
+        return
+    policy = Path("/usr/sbin/policy-rc.d")  # what keeps Debian from starting services that it installs
+    forbidden = policy.exists()
+    try:
+        if not forbidden and hasattr(os, "geteuid") and os.geteuid() == 0:
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        found = apt_install("redis-server", "postgresql", "nginx-light")
+    finally:
+        if not forbidden and policy.exists():
+            policy.unlink()
+    if not found:
+        print(
+            "No Redis, PostgreSQL or nginx was found: the tests that need them will be skipped. Install them "
+            "(Debian: sudo apt install redis-server postgresql nginx-light).",
+            file=sys.stderr,
+        )
+
+
 def start(*command: str | Path) -> None:
     """Become ``command``, or on Windows, which cannot, run it and leave with its exit code."""
     words = [str(c) for c in command]
@@ -116,6 +138,7 @@ def main() -> None:
     if what == "test":
         install("[dev]")
         find_browser()
+        find_servers()
         os.chdir(ROOT)
         chosen = [a for a in arguments if a != "--all"]
         marks = [] if "--all" in arguments else ["-m", "not slow"]

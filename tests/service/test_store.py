@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from visema.service.jobs import Job, State
-from visema.service.order import Order
+from visema.service.order import Conflict, Order
+from visema.service.schema import DELIVERIES, USAGE
 from visema.service.store import JobStore, QueueFull
 from visema.service.who import Who
 
@@ -28,9 +30,19 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    server = request.getfixturevalue("postgres_server")
+    server.empty()
+    return str(server.url)
+
+
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
-    made = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
+def store(url: str, clock: Clock) -> Iterator[JobStore]:
+    made = JobStore(url, clock)
     yield made
     made.close()
 
@@ -82,11 +94,11 @@ def test_a_newcomer_does_not_make_up_for_what_it_did_not_ask(store: JobStore) ->
     assert "bbb" not in order, order
 
 
-def test_a_job_is_claimed_once_by_many(store: JobStore, tmp_path: Path, clock: Clock) -> None:
+def test_a_job_is_claimed_once_by_many(store: JobStore, url: str, clock: Clock) -> None:
     names = {submit(store, "a", {}).id for _ in range(60)}
 
     def take(number: int) -> list[str]:
-        mine = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", clock)
+        mine = JobStore(url, clock)
         found = []
         while job := mine.claim(f"w{number}", 10, 3):
             found.append(job.id)
@@ -218,3 +230,90 @@ def test_how_long_films_take(store: JobStore, clock: Clock) -> None:
         store.finish(name, "w", message="", duration=1)
     assert store.usual_seconds() == 3.0
     assert store.counts()[State.DONE] == 2
+
+
+def test_greater_priority_comes_first_and_rotation_holds_within_it(store: JobStore) -> None:
+    for client, priority in (("a", 0), ("a", 0), ("b", 0), ("c", 5), ("c", 5), ("d", 5), ("e", -3)):
+        submit(store, client, {}, priority=priority)
+    assert claims(store, 7) == ["c", "d", "c", "a", "b", "a", "e"]
+
+
+def test_workers_take_from_their_queues_only(store: JobStore) -> None:
+    store.submit(Order("train", Who(), {}))
+    assert store.waiting() == {"train": 1}
+    assert store.claim("w", 10, 3, ["render"]) is None
+    found = store.claim("w", 10, 3, ["train"])
+    assert found and found.kind == "train"
+
+
+def test_a_failure_that_may_pass_is_tried_again_later_and_then_is_dead(store: JobStore, clock: Clock) -> None:
+    name = submit(store, "a", {}).id
+    for attempt in (1, 2):
+        assert store.claim("w", 10, 3)
+        assert store.fail(name, "w", "storage", "gone", "wait", attempts=3) is State.QUEUED
+        assert store.claim("w", 10, 3) is None, "it rests first"
+        clock.now += 400
+        waiting = store.get(name)
+        assert waiting and waiting.tries and [t["attempt"] for t in waiting.tries] == list(range(1, attempt + 1))
+    assert store.claim("w", 10, 3)
+    assert store.fail(name, "w", "storage", "gone", "wait", attempts=3) is State.FAILED
+    dead = store.dead()
+    assert [job.id for job in dead] == [name] and dead[0].tries and len(dead[0].tries) == 3
+    assert store.retry(name) and not store.retry(name)
+    again = store.claim("w", 10, 3)
+    assert again and again.attempts == 1 and again.error == ""
+
+
+def test_a_failure_of_the_input_is_final(store: JobStore) -> None:
+    name = submit(store, "a", {}).id
+    store.claim("w", 10, 3)
+    assert store.fail(name, "w", "no_face", "none", "another") is State.FAILED
+    assert store.dead() == [] and not store.retry(name)
+    assert store.fail(name, "w", "no_face", "none", "another") is None
+
+
+def test_the_same_request_is_one_job_and_another_under_its_key_is_refused(store: JobStore) -> None:
+    first = submit(store, "a", {}, once="k1", asked="x")
+    assert submit(store, "a", {}, once="k1", asked="x").id == first.id
+    with pytest.raises(Conflict):
+        submit(store, "a", {}, once="k1", asked="y")
+    other = store.submit(Order("film", Who(key="k"), {}, once="k1", asked="y"))
+    assert other.id != first.id, "each key has names of its own"
+
+
+def test_a_batch_is_all_or_nothing_and_told_when_the_last_is_over(store: JobStore) -> None:
+    orders = [Order("film", Who(key="k"), {"n": n}, batch="b1", webhook="http://a/") for n in range(3)]
+    row = {"id": "b1", "key": "k", "items": 3, "webhook": "http://b/"}
+    with pytest.raises(QueueFull):
+        store.submit_many(row, orders, most_own=2)
+    assert store.jobs("k") == []
+    made = store.submit_many(row, orders)
+    assert [job.options["n"] for job in made] == [0, 1, 2]
+    for _ in made[:2]:
+        job = store.claim("w", 10, 3)
+        assert job and store.finish(job.id, "w", message="", duration=2.5, cost={"characters": 7, "money": 0.5})
+    assert [event for event, _ in told(store)] == ["job.done", "job.done"]
+    assert store.cancel(made[2].id)
+    assert told(store)[2:] == [("job.cancelled", "http://a/"), ("batch.done", "http://b/")]
+    assert used(store) == {"video_s": 5.0, "characters": 14.0, "money": 1.0}
+    assert store.batch_counts("b1")[State.DONE] == 2
+
+
+def test_pages_do_not_shift_while_jobs_are_added(store: JobStore) -> None:
+    names = [submit(store, "a", {}).id for _ in range(5)][::-1]
+    first = store.jobs("", limit=2)
+    submit(store, "a", {})
+    second = store.jobs("", before=first[-1].number, limit=2)
+    assert [job.id for job in (*first, *second)] == names[:4]
+    assert store.jobs("somebody else") == []
+
+
+def told(store: JobStore) -> list[tuple[str, str]]:
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(DELIVERIES.c.event, DELIVERIES.c.url).order_by(DELIVERIES.c.number))
+        return [(row.event, row.url) for row in rows]
+
+
+def used(store: JobStore) -> dict[str, float]:
+    with store.reading() as connection:
+        return {row.what: row.amount for row in connection.execute(sa.select(USAGE).where(USAGE.c.key == "k"))}
