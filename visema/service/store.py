@@ -154,7 +154,7 @@ class JobStore(Claims):
     def places(self) -> dict[str, int]:
         """The place in the queue of every job that waits, from 1."""
         waiting = sa.select(_C.id).where(_C.state == State.QUEUED.value).order_by(_C.turn, _C.number)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {name: place for place, name in enumerate(connection.scalars(waiting), 1)}
 
     def counts(self) -> dict[State, int]:

@@ -128,9 +128,9 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         _refuse_over(standing, State.CANCELLED, "To remove a finished film, DELETE /download/<id>.")
         return JSONResponse(_status(standing, language_of(request)), headers=NO_STORE)
 
-    @app.api_route(
+    @app.head("/download/{session_id}", include_in_schema=False)
+    @app.get(
         "/download/{session_id}",
-        methods=["GET", "HEAD"],
         response_class=FileResponse,
         responses={200: {"content": {"video/mp4": {}}, "description": "The film"}, **problems(404, 409, 410, 416)},
         summary="The film, whole or in ranges",

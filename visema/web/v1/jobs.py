@@ -198,6 +198,20 @@ async def remove(job_id: JobId, api: Server, who: Films) -> Response:
     return Response(status_code=204)
 
 
+@router.post(
+    "/jobs/{job_id}/retry", status_code=202, response_model=answers.Job, responses=problems(404, 409),
+    summary="Try a failed job again",
+)  # fmt: skip
+async def retry(job_id: JobId, request: Request, api: Server, who: Films) -> Response:
+    """One that failed for good after it had been tried several times, such as when a cloud voice was away for long."""
+    await asyncio.to_thread(found, api, who, job_id)
+    if not await asyncio.to_thread(api.desk.retry, job_id, who):
+        hint = Message("Only a job that was tried several times and failed can be: ask for it anew.")
+        raise RequestError("final", Message("This job cannot be tried again."), hint, 409)
+    standing = await asyncio.to_thread(found, api, who, job_id)
+    return JSONResponse(told(standing, language_of(request), api.desk.files), 202, NO_STORE)
+
+
 def found(api: Api, who: Who, job_id: str) -> Standing:
     """One's own job.
 
