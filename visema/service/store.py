@@ -153,9 +153,10 @@ class JobStore(Claims):
 
     def places(self) -> dict[str, int]:
         """The place in the queue of every job that waits, from 1."""
-        waiting = sa.select(_C.id).where(_C.state == State.QUEUED.value).order_by(_C.turn, _C.number)
+        place = sa.func.row_number().over(partition_by=_C.queue, order_by=(_C.priority.desc(), _C.turn, _C.number))
         with self.reading() as connection:
-            return {name: place for place, name in enumerate(connection.scalars(waiting), 1)}
+            rows = connection.execute(sa.select(_C.id, place).where(_C.state == State.QUEUED.value))
+            return {str(name): int(number) for name, number in rows}
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
