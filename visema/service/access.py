@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from visema.errors import InputError
 from visema.service import audit
 from visema.service.keys import Keys
+from visema.service.limits import Meter
 from visema.service.logins import Logins
 from visema.service.secret import server_secret
 from visema.service.who import Who
@@ -27,6 +28,7 @@ class Access:
         keys: Who may come in.
         secret: The server's own.
         logins: Who has tried too often.
+        meter: Requests of each key.
         required: Somebody without a key is refused even where there is no key yet.
     """
 
@@ -34,6 +36,7 @@ class Access:
     keys: Keys
     secret: bytes
     logins: Logins
+    meter: Meter
     required: bool = False
 
     def note(
@@ -69,7 +72,7 @@ def access_from(engine: Engine, folder: Path, env: Mapping[str, str] = os.enviro
     """
     required = env.get("VISEMA_REQUIRE_KEY", "").strip().lower() in ("1", "true", "yes", "on")
     keys = Keys(engine, env.get("VISEMA_API_KEY", "").strip())
-    access = Access(engine, keys, server_secret(folder, env), Logins(engine), required)
+    access = Access(engine, keys, server_secret(folder, env), Logins(engine), Meter(engine), required)
     if required:
         access.check_usable()
     return access

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from visema.service import files as service_files
@@ -13,6 +13,7 @@ from visema.service.crew import Crew
 from visema.service.files import Files
 from visema.service.jobs import ID, Job, State, new_id
 from visema.service.order import Order
+from visema.service.quotas import expected_seconds
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 from visema.service.who import Who
@@ -99,9 +100,11 @@ class Desk:
 
         Raises:
             QueueFull: Too many wait.
+            OverQuota: Its key has used what it may.
             Conflict: Something else was asked for under the same idempotency key.
         """
         limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
+        order = replace(order, expected=self._expected(order, job_id))
         job = self.store.submit(order, job_id=job_id, **limits)
         if job.id == job_id:
             service_files.note(self.files.log(job_id), "Taken in.")
@@ -116,6 +119,7 @@ class Desk:
         """
         # Who may ask for a thousand at once may have them wait.
         most = self.settings.max_waiting + MOST_AT_ONCE
+        orders = [replace(order, expected=self._expected(order)) for order in orders]
         made = self.store.submit_many(batch, orders, most=most, most_own=most)
         for job in made:
             self.files.work(job.id).mkdir()
@@ -199,6 +203,10 @@ class Desk:
             return False
         self.crew.poke()
         return True
+
+    def _expected(self, order: Order, job_id: str = "") -> float:
+        sound = self.files.work(job_id) / service_files.SOUND if job_id else None
+        return expected_seconds(order.kind, order.options, sound)
 
     def _seconds_left(self, job: Job, place: int) -> float | None:
         if job.state.over:

@@ -30,6 +30,7 @@ class Order:
         once: Idempotency key; the same order under the same key is one job.
         asked: SHA-256 of the request, to tell a repetition from a different one.
         batch: The batch that it is of.
+        expected: About how many seconds its film will have.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Order:
     once: str | None = None
     asked: str = ""
     batch: str | None = None
+    expected: float = 0.0
 
     @property
     def queue(self) -> str:
@@ -51,5 +53,5 @@ class Order:
         return {
             "kind": self.kind, "queue": self.queue, "key": self.who.key, "priority": self.priority,
             "webhook": self.webhook, "once": self.once, "asked": self.asked or None, "batch": self.batch,
-            "trace": traceparent() or None,
+            "trace": traceparent() or None, "expected": self.expected,
         }  # fmt: skip

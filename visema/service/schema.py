@@ -45,6 +45,7 @@ JOBS: Final = sa.Table(
     sa.Column("cancel", sa.Boolean, nullable=False, default=False),
     sa.Column("duration", sa.Double),
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),  # of the film in the storage
+    sa.Column("expected", sa.Double, nullable=False, server_default="0"),  # seconds of film, guessed when asked for
     sa.Column("batch", sa.String(64)),
     sa.Column("webhook", sa.Text),  # address that hears of its end
     sa.Column("once", sa.String(255)),  # the Idempotency-Key that it was asked for with

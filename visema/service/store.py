@@ -13,6 +13,7 @@ from visema.service.claims import FIELDS, Claims, job_of
 from visema.service.endings import ended
 from visema.service.jobs import Job, State, new_id
 from visema.service.order import Conflict, Order
+from visema.service.quotas import admit
 from visema.service.schema import BATCHES, JOBS
 
 _C: Final = JOBS.c
@@ -49,6 +50,7 @@ class JobStore(Claims):
 
         Raises:
             QueueFull: ``most`` jobs wait already, or ``most_own`` of this client.
+            OverQuota: Its key has used what it may.
             Conflict: Something else was asked for under the same ``once``.
         """
         with self.writing() as connection:
@@ -56,6 +58,7 @@ class JobStore(Claims):
             if (found := self._repeated(connection, order)) is not None:
                 return found
             self._check_room(connection, order, 1, most, most_own)
+            admit(connection, order.who.key, 1, order.expected, self.now())
             name = job_id or new_id()
             connection.execute(JOBS.insert().values(self._row(order, name, self._turn(connection, order))))
             return job_of(connection.execute(sa.select(*FIELDS).where(_C.id == name)).one())
@@ -73,10 +76,12 @@ class JobStore(Claims):
 
         Raises:
             QueueFull: They are too many.
+            OverQuota: They are more than their key may ask for.
         """
         with self.writing() as connection:
             self._lock(connection)
             self._check_room(connection, orders[0], len(orders), most, most_own)
+            admit(connection, orders[0].who.key, len(orders), sum(order.expected for order in orders), self.now())
             if connection.scalar(sa.select(BATCHES.c.id).where(BATCHES.c.id == batch["id"])) is None:
                 connection.execute(BATCHES.insert().values(**batch, created=self.now()))
             turns: dict[tuple[str, int], int] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from visema.live.requests import RequestError
@@ -37,11 +38,15 @@ class Bounded:
         headers: Of the request.
         most: Bytes of a body that is no form; 0 for no bounds.
         private: The answer is for one key's holder, and for no shared cache.
+        more: Further headers of the answer.
     """
 
-    def __init__(self, receive: Receive, send: Send, headers: Headers, most: int, *, private: bool) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, headers: Headers, most: int, *, private: bool, more: Mapping[str, str]
+    ) -> None:
         self._receive, self._send, self._headers, self._private = receive, send, headers, private
         form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        self._more = [(name.lower().encode(), value.encode()) for name, value in more.items()]
         self._most = 0 if form else most
         self._count = 0
         self._whole = False
@@ -87,6 +92,7 @@ class Bounded:
             self.made = dict(headers).get(b"location", b"").decode("latin-1").rpartition("/")[2]
             names = {name.lower() for name, _ in headers}
             headers += [pair for pair in _HEADERS if pair[0] not in names]
+            headers += self._more
             if self._private:
                 headers = [_private(*pair) for pair in headers]
             event = {**event, "headers": headers}

@@ -7,6 +7,7 @@ each address needs one, but for those that `visema.web.rules` opens.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import time
@@ -24,6 +25,7 @@ from visema.live.requests import RequestError
 from visema.message import Message
 from visema.service.access import Access
 from visema.service.keys import Key
+from visema.service.limits import Allowance
 from visema.service.who import Who
 from visema.web.bodies import Bounded
 from visema.web.film_errors import problem
@@ -50,6 +52,17 @@ PROTOCOL: Final = "visema"
 _KEY_PROTOCOL: Final = "visema.key."
 #: Who asks for what is open to everybody; nothing is theirs.
 NOBODY: Final = "-"
+
+
+class TooMany(RequestError):
+    """A key has made its requests of this minute."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(
+            "rate", Message("Your key may make {limit} requests a minute.", limit=allowance.limit),
+            Message("Wait {seconds} s.", seconds=allowance.reset_s), 429,
+        )  # fmt: skip
+        self.headers = {**allowance.headers(), "Retry-After": str(allowance.reset_s)}
 
 
 class Door:
@@ -79,6 +92,7 @@ class Door:
         rule, target = rule_for(method, path)
         try:
             key, who = await self._enter(scope, headers, method, rule)
+            more = await self._count(key) if key and rule.counted else {}
         except RequestError as e:
             await self._refuse(scope, receive, send, headers, e, path)
             return
@@ -86,7 +100,7 @@ class Door:
         if scope["type"] == "websocket":
             await self._pass(key, scope, receive, _agreeing(scope, send))
             return
-        bounded = Bounded(receive, send, headers, rule.body, private=key is not None)
+        bounded = Bounded(receive, send, headers, rule.body, private=key is not None, more=more)
         try:
             await self._pass(key, scope, bounded.receive, bounded.send)
         finally:
@@ -205,6 +219,24 @@ class Door:
                 self._wrong.popitem(last=False)
         return bucket
 
+    async def _count(self, key: Key) -> dict[str, str]:
+        """Count a request; the headers that tell of the limit.
+
+        Raises:
+            TooMany: The key has made those of this minute.
+        """
+        meter = self._access.meter
+        try:
+            while (allowance := meter.take(key)) is None:
+                await self._once(f"count {key.id}", functools.partial(meter.refill, key))
+            if meter.flush_is_due:
+                await self._once("flush", meter.flush)
+        except SQLAlchemyError as e:
+            raise _away(e) from e
+        if not allowance.granted:
+            raise TooMany(allowance)
+        return allowance.headers() if allowance.limit else {}
+
     # -- who may not ----------------------------------------------------------------------------------------------
 
     async def _refuse(
@@ -227,6 +259,8 @@ class Door:
                 more["WWW-Authenticate"] = 'Bearer realm="visema"'
             if error.status in (429, 503):
                 more["Retry-After"] = "60" if error.status == 429 else "5"
+            if isinstance(error, TooMany):
+                more |= error.headers
             answer = JSONResponse(found, error.status, more)
         if not http:
             await receive()

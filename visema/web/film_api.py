@@ -17,6 +17,7 @@ from visema.service.jobs import Job, State, unpack
 from visema.service.order import Order
 from visema.service.request import FIELDS, Field, check_request
 from visema.service.uploads import take_in
+from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, clean, explained, language_of, problem
 from visema.web.film_intake import Received, receive
 from visema.web.film_models import Accepted, Config, Status, problems
@@ -66,8 +67,8 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     """
     opening = asyncio.Semaphore(OPENED_AT_ONCE)
 
-    def found(job_id: str) -> Standing:
-        standing = desk.look(job_id)
+    def found(job_id: str, who: Who) -> Standing:
+        standing = desk.look(job_id, who)
         if standing is None:
             raise RequestError("not_found", "There is no such film.", "Use the session_id that /generate gave.", 404)
         return standing
@@ -111,7 +112,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     @app.get("/status/{session_id}", response_model=Status, responses=problems(404), summary="How far a film is")
     @explained
     async def status(session_id: str, request: Request) -> Response:
-        standing = await asyncio.to_thread(found, session_id)
+        standing = await asyncio.to_thread(found, session_id, asker(request))
         return JSONResponse(_status(standing, language_of(request)), headers=NO_STORE)
 
     @app.delete(
@@ -123,8 +124,8 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     @explained
     async def cancel(session_id: str, request: Request) -> Response:
         check_origin(request.headers)
-        await asyncio.to_thread(found, session_id)
-        standing = await asyncio.to_thread(desk.cancel, session_id) or found(session_id)
+        await asyncio.to_thread(found, session_id, asker(request))
+        standing = await asyncio.to_thread(desk.cancel, session_id) or found(session_id, asker(request))
         _refuse_over(standing, State.CANCELLED, "To remove a finished film, DELETE /download/<id>.")
         return JSONResponse(_status(standing, language_of(request)), headers=NO_STORE)
 
@@ -137,7 +138,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     )
     @explained
     async def download(session_id: str, request: Request) -> Response:
-        standing = await asyncio.to_thread(found, session_id)
+        standing = await asyncio.to_thread(found, session_id, asker(request))
         _refuse_unfinished(standing)
         path = desk.files.film(session_id)
         if not path.is_file():
@@ -161,7 +162,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     @explained
     async def remove(session_id: str, request: Request) -> Response:
         check_origin(request.headers)
-        _refuse_unfinished(await asyncio.to_thread(found, session_id))
+        _refuse_unfinished(await asyncio.to_thread(found, session_id, asker(request)))
         await asyncio.to_thread(desk.remove, session_id)
         return Response(status_code=204)
 

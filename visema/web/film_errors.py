@@ -17,6 +17,7 @@ from visema.errors import EngineError, FaceError, InputError, MediaError, Output
 from visema.live.requests import RequestError
 from visema.service.files import NoSpace
 from visema.service.order import Conflict
+from visema.service.quotas import OverQuota
 from visema.service.store import QueueFull
 from visema.web.texts import in_language, preferred_language
 
@@ -45,6 +46,8 @@ def explained(handler: Handler) -> Handler:
             error = as_request_error(e)
             language = language_of(kwargs.get("request"))
             headers = {**NO_STORE, **_HEADERS.get(error.status, {})}
+            if later := getattr(e, "retry_after", 0):
+                headers["Retry-After"] = str(later)
             return JSONResponse(problem(error.code, error, language), error.status, headers)
 
     return answer
@@ -57,6 +60,8 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, QueueFull):
         code, status = ("busy_client", 429) if error.own else ("busy", 503)
         return RequestError(code, error.what, error.hint, status)
+    if isinstance(error, OverQuota):
+        return RequestError(error.code, error.what, error.hint, 429)
     if isinstance(error, Conflict):
         return RequestError("conflict", error.what, error.hint, 409)
     if isinstance(error, NoSpace):
