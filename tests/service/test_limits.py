@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from visema.service import limits as service_limits
 from visema.service.desk import Desk
+from visema.service.endings import month_of
 from visema.service.files import SOUND
 from visema.service.keys import Key, Keys, Limits
 from visema.service.limits import Meter, forget
 from visema.service.order import Order
-from visema.service.quotas import OverQuota, expected_seconds, month_ends, month_of
+from visema.service.quotas import OverQuota, expected_seconds, month_ends
 from visema.service.schema import AVATARS, USAGE
 from visema.service.settings import Settings
 from visema.service.store import JobStore
