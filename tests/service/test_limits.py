@@ -157,7 +157,7 @@ def put(desk: Desk, order: Order) -> str:
 def finish(desk: Desk, job_id: str, duration: float, size: int = 0) -> None:
     job = desk.store.claim("me", 60, 3)
     assert job and job.id == job_id
-    assert desk.store.finish(job_id, "me", message="", duration=duration, bytes=size)
+    assert desk.store.finish(job_id, "me", message="", duration=duration, size=size)
 
 
 def test_jobs_that_wait(desk: Desk, order: Callable[..., Order]) -> None:

@@ -14,8 +14,6 @@ from visema.service.who import Who
 
 log = logging.getLogger(__name__)
 
-#: Rows are kept for so many days where ``VISEMA_AUDIT_DAYS`` says nothing.
-DAYS: Final = 90.0
 _TARGET: Final = 128
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import secrets
 import socket
@@ -43,6 +44,8 @@ OF_ONE_KEY: Final = 2
 IDLE_S: Final = 1.0
 #: The log of what was sent is kept for so long.
 KEPT_S: Final = 30 * 24 * 3600.0
+#: What was kept long enough is removed this often.
+TIDY_S: Final = 600.0
 _D: Final = DELIVERIES.c
 
 
@@ -54,11 +57,6 @@ def key_secret(server: bytes, key: str) -> str:
         key: The key's id; empty for this machine's own user.
     """
     return f"whsec_{derive(derive(server, 'webhook'), key).hex()}"
-
-
-def hosts_of(text: str) -> tuple[str, ...]:
-    """The hosts that ``VISEMA_WEBHOOK_HOSTS`` names, by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,11 @@ class Courier:
     Args:
         engine: The database.
         secret: The server's own.
-        allowed: Hosts beside the public ones; see `hosts_of`.
+        allowed: Hosts beside the public ones, ``host`` or ``host:port``.
         now: The clock, seconds since 1970.
         resolve: Looks names up.
         seconds: For one try.
+        tidy: Called now and then, to remove what was kept long enough.
     """
 
     def __init__(
@@ -99,9 +98,11 @@ class Courier:
         now: Callable[[], float] = time.time,
         resolve: Callable[[str, int], list[Address]] = look_up,
         seconds: float = TRY_S,
+        tidy: Callable[[], object] = lambda: None,
     ) -> None:
         self._engine, self._secret, self._allowed = engine, secret, tuple(allowed)
         self._now, self._resolve, self._seconds = now, resolve, seconds
+        self._tidy, self._tidied = tidy, -math.inf
         self._owner = f"{socket.gethostname()[:40]}:{os.getpid()}-{secrets.token_hex(3)}"
         self._over, self._woken = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -131,12 +132,6 @@ class Courier:
         self._deliver(row)
         return 1
 
-    def sweep(self) -> int:
-        """Remove the log of what was over long ago; how many rows."""
-        old = DELIVERIES.delete().where(_D.state != "waiting", _D.ended < self._now() - KEPT_S)
-        with self._engine.begin() as connection:
-            return int(connection.execute(old).rowcount)
-
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -159,6 +154,9 @@ class Courier:
                 if not free.acquire(timeout=IDLE_S):
                     continue
                 try:
+                    if time.monotonic() - self._tidied > TIDY_S:
+                        self._tidied = time.monotonic()
+                        self._tidy()
                     row = self._claim()
                 except SQLAlchemyError as e:
                     log.warning("News cannot be sent: the database does not answer (%s).", type(e).__name__)
@@ -256,6 +254,13 @@ class Courier:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
+
+
+def forget(engine: Engine, before: float) -> int:
+    """Remove what was over before a time; how many rows."""
+    old = DELIVERIES.delete().where(_D.state != "waiting", _D.ended < before)
+    with engine.begin() as connection:
+        return int(connection.execute(old).rowcount)
 
 
 def body_of(row: Row[Any]) -> bytes:

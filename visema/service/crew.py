@@ -38,7 +38,8 @@ REMEMBERED_S: Final = 7 * 24 * 3600.0
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
     """Settings that came as JSON."""
-    return Settings(**{**values, "folder": Path(values["folder"]), "origins": tuple(values["origins"])})
+    lists = {name: tuple(values[name]) for name in ("origins", "webhook_hosts")}
+    return Settings(**{**values, "folder": Path(values["folder"]), **lists})
 
 
 class Crew:

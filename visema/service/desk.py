@@ -9,11 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from visema.service import files as service_files
+from visema.service.courier import Courier
 from visema.service.crew import Crew
+from visema.service.destinations import check_url
 from visema.service.files import Files
+from visema.service.housekeeping import tidy
 from visema.service.jobs import ID, Job, State, new_id
 from visema.service.order import Order
 from visema.service.quotas import expected_seconds
+from visema.service.secret import server_secret
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 from visema.service.who import Who
@@ -65,15 +69,18 @@ class Desk:
         self.files = Files(settings.folder)
         self.store = JobStore(settings.database_url)
         self.crew = Crew(settings, self.store, self.files)
+        self.courier = courier_of(settings, self.store)
 
     def open(self) -> None:
         """Begin: the workers start now where the settings say so or something waits, else with the first job."""
+        self.courier.start()
         counts = self.store.counts()
         if self.settings.eager or counts[State.QUEUED] or counts[State.RUNNING]:
             self.crew.start()
 
     def close(self) -> None:
         """End the workers."""
+        self.courier.close()
         self.crew.close()
         self.store.close()
 
@@ -101,9 +108,12 @@ class Desk:
         Raises:
             QueueFull: Too many wait.
             OverQuota: Its key has used what it may.
+            InputError: Its webhook is no public address.
             Conflict: Something else was asked for under the same idempotency key.
         """
         limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
+        if order.webhook:
+            check_url(order.webhook, self.settings.webhook_hosts)
         order = replace(order, expected=self._expected(order, job_id))
         job = self.store.submit(order, job_id=job_id, **limits)
         if job.id == job_id:
@@ -119,6 +129,9 @@ class Desk:
         """
         # Who may ask for a thousand at once may have them wait.
         most = self.settings.max_waiting + MOST_AT_ONCE
+        for webhook in {batch.get("webhook"), *(order.webhook for order in orders)}:
+            if webhook:
+                check_url(webhook, self.settings.webhook_hosts)
         orders = [replace(order, expected=self._expected(order)) for order in orders]
         made = self.store.submit_many(batch, orders, most=most, most_own=most)
         for job in made:
@@ -223,3 +236,12 @@ class Desk:
         if job.percent >= _TELLING:
             return round(took * (100 - job.percent) / job.percent, 1)
         return None if usual is None else round(max(usual - took, 1.0), 1)
+
+
+def courier_of(settings: Settings, store: JobStore) -> Courier:
+    """Who sends the news of a service; not started."""
+
+    def clean() -> int:
+        return tidy(store.engine, time.time(), settings.audit_days)
+
+    return Courier(store.engine, server_secret(settings.folder), settings.webhook_hosts, tidy=clean)

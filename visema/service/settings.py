@@ -38,6 +38,9 @@ class Settings:
         max_job_s: A job that takes longer fails (``VISEMA_JOB_SECONDS``).
         attempts: A job whose worker died so often fails.
         origins: Sites whose pages may use the API; ``*`` is every site (``VISEMA_CORS_ORIGINS``, by commas).
+        webhook_hosts: Hosts that news may be sent to although they are not public, ``host`` or ``host:port``
+            (``VISEMA_WEBHOOK_HOSTS``, by commas).
+        audit_days: How long the audit log is kept (``VISEMA_AUDIT_DAYS``).
         offline: No cloud voice is asked (``VISEMA_OFFLINE``).
         eager: Start the processes that make films at once, not with the first film (``VISEMA_EAGER``).
     """
@@ -56,6 +59,8 @@ class Settings:
     max_job_s: float = 3600.0
     attempts: int = 3
     origins: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
+    audit_days: float = 90.0
     offline: bool = False
     eager: bool = False
 
@@ -112,6 +117,8 @@ def settings_from(env: Mapping[str, str], *, offline: bool = False) -> Settings:
         lease_s=number("VISEMA_LEASE_SECONDS", usual.lease_s, 1, 3600, float),
         max_job_s=number("VISEMA_JOB_SECONDS", usual.max_job_s, 1, 24 * 3600, float),
         origins=tuple(filter(None, origins)),
+        webhook_hosts=tuple(filter(None, (name.strip() for name in env.get("VISEMA_WEBHOOK_HOSTS", "").split(",")))),
+        audit_days=number("VISEMA_AUDIT_DAYS", usual.audit_days, 1, 36500, float),
         offline=offline or switch("VISEMA_OFFLINE"),
         eager=switch("VISEMA_EAGER"),
     )

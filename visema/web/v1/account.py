@@ -7,9 +7,10 @@ import time
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from visema.service.courier import key_secret
 from visema.service.jobs import State
 from visema.service.schema import AVATARS, DELIVERIES, JOBS, OUTPUTS, USAGE
 from visema.service.who import Who
@@ -32,13 +33,15 @@ async def usage(api: Server, who: Reader) -> Response:
 
 @router.get("/webhooks", response_model=answers.Deliveries, responses=problems(), summary="What webhooks were told")
 async def webhooks(
+    request: Request,
     api: Server,
     who: FilmReader,
     job: Annotated[str | None, Query(pattern=ID_PATTERN, description="Only of this job")] = None,
     cursor: Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="'next' of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Deliveries of a page")] = 50,
 ) -> Response:
-    """The delivery log: each attempt with what came of it."""
+    """The delivery log: each attempt with what came of it. And the secret by which your news are signed."""
+    access = getattr(request.app.state, "access", None)
 
     def read() -> dict[str, Any]:
         c = DELIVERIES.c
@@ -49,7 +52,8 @@ async def webhooks(
         with api.desk.store.engine.connect().execution_options(reads=True) as connection:
             rows = connection.execute(asked).all()
         following = str(rows[limit - 1].number) if len(rows) > limit else None
-        return {"deliveries": [_delivery(row) for row in rows[:limit]], "next": following}
+        secret = key_secret(access.secret, who.key) if access else None
+        return {"deliveries": [_delivery(row) for row in rows[:limit]], "next": following, "secret": secret}
 
     return JSONResponse(await asyncio.to_thread(read), headers=NO_STORE)
 

@@ -237,6 +237,7 @@ class Deliveries(BaseModel):
 
     deliveries: list[Delivery]
     next: str | None = Field(examples=[None])
+    secret: str | None = Field(description="By which your news are signed", examples=["whsec_5d0c0ffee0a1b2c3"])
 
 
 class Output(BaseModel):
