@@ -118,7 +118,7 @@ def create_app(
         path="/ui",
         i18n=t,
         theme=page_theme(),
-        css=asset("style.css") + asset("film.css"),
+        css=asset("style.css") + asset("film.css") + asset("jobs.css"),
         head='<link rel="icon" href="../favicon.ico" type="image/svg+xml">',
         footer_links=[],
         run_history=False,

@@ -40,8 +40,6 @@ EYES: Final = (
 LIPS: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 #: A picture for a look at its faces, bytes.
 MAX_PREVIEW: Final = 64 << 20
-#: What the tab's texts begin with.
-_PREFIX: Final = "film_"
 _CHECKED: Final = {"Cache-Control": "no-cache"}
 
 
@@ -64,6 +62,12 @@ def add_film_page(app: FastAPI, house: House, desk: Desk, check_origin: Callable
     def words(request: Request) -> Response:
         language = preferred_language(request.headers.get("accept-language", ""))
         return JSONResponse(_words(house, desk, language), headers={**NO_STORE, "Vary": "Accept-Language"})
+
+    @app.get("/film/jobs_words.json", include_in_schema=False)
+    async def jobs_words(request: Request) -> Response:
+        language = preferred_language(request.headers.get("accept-language", ""))
+        found = {"language": language, "texts": _texts("jobs_", language)}
+        return JSONResponse(found, headers={**NO_STORE, "Vary": "Accept-Language"})
 
     @app.post(
         "/preview",
@@ -144,6 +148,11 @@ def scripts() -> dict[str, tuple[bytes, str]]:
     return {name: (body, f'"{hashlib.sha256(body).hexdigest()[:16]}"') for name, body in bodies.items()}
 
 
+def _texts(prefix: str, language: str) -> dict[str, str]:
+    """A tab's texts, whose keys begin with ``prefix``."""
+    return {key.removeprefix(prefix): text(key, language) for key in TEXTS if key.startswith(prefix)}
+
+
 def _words(house: House, desk: Desk, language: str) -> dict[str, Any]:
     from visema.service.request import FIELDS
 
@@ -158,7 +167,7 @@ def _words(house: House, desk: Desk, language: str) -> dict[str, Any]:
     notice = "offline_notice" if house.offline else "cloud_notice"
     return {
         "language": language if language in LANGUAGES else LANGUAGES[0],
-        "texts": {key.removeprefix(_PREFIX): text(key, language) for key in TEXTS if key.startswith(_PREFIX)},
+        "texts": _texts("film_", language),
         "notices": {"cloud": text(notice, language), "local": text("local_notice", language)},
         "languages": languages,
         "voices": voices,

@@ -32,6 +32,8 @@ import(new URL('../film/panel.js', document.baseURI).href).then((panel) => panel
   element.textContent = String(error);
 });
 """
+#: So is that of jobs.
+_JOBS = _FILM.replace("film/panel.js", "film/jobs.js")
 _CARD_CLICKS = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('.card');
@@ -106,6 +108,8 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
                     right = {**_speech(t), **_setup(t), **_manage(t)}
             with gr.Tab(t("tab_film"), id="film", elem_id="tab-film"):
                 gr.HTML("", elem_id="film", js_on_load=_FILM)
+            with gr.Tab(t("tab_jobs"), id="jobs", elem_id="tab-jobs"):
+                gr.HTML("", elem_id="jobs", js_on_load=_JOBS)
     parts = Parts(**left, **right)
     assert all(getattr(parts, field.name) is not None for field in fields(parts))
     return page, parts
