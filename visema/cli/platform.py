@@ -18,6 +18,7 @@ from visema.errors import VisemaError
 #: The commands, with what ``visema --help`` says of each.
 COMMANDS: Final[dict[str, str]] = {
     "serve": "the page, the API and the live view",
+    "worker": "makes what servers have put into the queue",
     "generate": "a film by a server: avatar or photo, text or recording",
     "status": "how far a job is; waits for it, fetches its film",
     "jobs": "your jobs on a server",

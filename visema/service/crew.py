@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import secrets
 import socket
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -20,20 +19,18 @@ from typing import IO, Any, Final, cast
 from sqlalchemy.exc import SQLAlchemyError
 
 from visema.paths import ROOT, explain_os_error
+from visema.service.claims import ALL_QUEUES
 from visema.service.files import Files
 from visema.service.settings import Settings
 from visema.service.store import JobStore
+from visema.service.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
 #: Workers are looked after this often.
 BEAT_S: Final = 0.25
-#: Old results are looked for this often, or four times within the time that they are kept.
-SWEEP_S: Final = 30.0
 #: A worker that dies within so many seconds of its start is started again only after as many.
 QUICK_DEATH_S: Final = 5.0
-#: Rows of what is gone are remembered for so long, so that who asks hears that it is gone and not that it never was.
-REMEMBERED_S: Final = 7 * 24 * 3600.0
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
@@ -51,10 +48,23 @@ class Crew:
         settings: Of the service.
         store: The jobs.
         files: The folder.
+        queues: Whose jobs are made.
+        alone: Be the only crew of the folder, so that the jobs of earlier workers of this machine can be taken from
+            them at once; else others may be there, and lost workers' jobs come back when their leases run out.
     """
 
-    def __init__(self, settings: Settings, store: JobStore, files: Files) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        files: Files,
+        queues: Sequence[str] = ALL_QUEUES,
+        *,
+        alone: bool = True,
+    ) -> None:
         self._settings, self._store, self._files = settings, store, files
+        self._queues, self._alone = ",".join(queues), alone
+        self._sweeper = Sweeper(settings, store, files)
         self._host = f"{socket.gethostname()[:40]}:"
         self._name = f"{self._host}{os.getpid()}-{secrets.token_hex(3)}:"
         self._members: list[_Member | None] = [None] * settings.workers
@@ -63,7 +73,6 @@ class Crew:
         self._over = threading.Event()
         self._woken = threading.Event()
         self._holding: IO[bytes] | None = None
-        self._swept = -math.inf
 
     def start(self) -> None:
         """Begin to make what waits; where that has begun, nothing."""
@@ -107,13 +116,11 @@ class Crew:
 
     def _look(self) -> float:
         """Look once; seconds until the next time."""
-        if self._holding is None and not self._take_charge():
+        if self._alone and self._holding is None and not self._take_charge():
             return 1.0
         for place in range(len(self._members)):
             self._replace(place)
-        if time.monotonic() - self._swept > min(SWEEP_S, self._settings.keep_s / 4):
-            self._swept = time.monotonic()
-            self.sweep()
+        self._sweeper.look()
         return BEAT_S
 
     def _take_charge(self) -> bool:
@@ -144,18 +151,7 @@ class Crew:
             member.close()
             if time.monotonic() - member.born < QUICK_DEATH_S and not member.expected:
                 self._woken.wait(1.0)
-        self._members[place] = _Member(self._settings, f"{self._name}{place}-{secrets.token_hex(3)}")
-
-    def sweep(self) -> None:
-        """Remove the files of what has been kept long enough, and uploads that nobody speaks of."""
-        now = time.time()
-        for job_id in self._store.expire(now - self._settings.keep_s):
-            self._files.remove(job_id)
-        self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
-        for job_id in self._files.orphans():
-            job = self._store.get(job_id)
-            if job is None or job.state.over:
-                self._files.clear(job_id)
+        self._members[place] = _Member(self._settings, f"{self._name}{place}-{secrets.token_hex(3)}", self._queues)
 
     def _end_all(self) -> None:
         for member in filter(None, self._members):
@@ -174,13 +170,13 @@ class Crew:
 class _Member:
     """One worker process."""
 
-    def __init__(self, settings: Settings, owner: str) -> None:
+    def __init__(self, settings: Settings, owner: str, queues: str) -> None:
         self.owner = owner
         self.born = time.monotonic()
         values = {**asdict(settings), "folder": str(settings.folder.absolute())}
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "visema.service.worker", json.dumps(values), owner],
+            [sys.executable, "-m", "visema.service.worker", json.dumps(values), owner, queues],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=_terminal(),

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from visema.service import files as service_files
+from visema.service.broker import Broker
 from visema.service.courier import Courier
 from visema.service.crew import Crew
 from visema.service.destinations import check_url
 from visema.service.files import Files
+from visema.service.herald import Herald
 from visema.service.housekeeping import tidy
 from visema.service.jobs import ID, Job, State, new_id
 from visema.service.order import Order
@@ -68,14 +70,19 @@ class Desk:
         self.settings = settings
         self.files = Files(settings.folder)
         self.store = JobStore(settings.database_url)
-        self.crew = Crew(settings, self.store, self.files)
+        self.crew: Crew | Herald = (
+            Herald(settings, self.store, self.files, Broker(settings.broker) if settings.broker else None)
+            if settings.broker or not settings.workers
+            else Crew(settings, self.store, self.files)
+        )
         self.courier = courier_of(settings, self.store)
 
     def open(self) -> None:
         """Begin: the workers start now where the settings say so or something waits, else with the first job."""
         self.courier.start()
         counts = self.store.counts()
-        if self.settings.eager or counts[State.QUEUED] or counts[State.RUNNING]:
+        distributed = isinstance(self.crew, Herald)
+        if distributed or self.settings.eager or counts[State.QUEUED] or counts[State.RUNNING]:
             self.crew.start()
 
     def close(self) -> None:

@@ -26,7 +26,10 @@ class Settings:
         folder: Where films, their logs, the uploads and the database are (``VISEMA_OUTPUTS``);
             ``outputs`` beside the cache where nothing is said.
         database: SQLAlchemy address of the jobs; empty for ``jobs.db`` in the folder (``VISEMA_DATABASE``).
-        workers: Films made at once (``VISEMA_WORKERS``); a film keeps about one core busy.
+        broker: Redis that wakes the workers of other processes and machines (``VISEMA_BROKER``); empty where this
+            server makes its films itself.
+        workers: Films made at once (``VISEMA_WORKERS``); a film keeps about one core busy. 0: others make them
+            (``visema worker``).
         max_bytes: Of one request, files and all (``VISEMA_MAX_MB``).
         max_seconds: Of speech in one film (``VISEMA_MAX_SECONDS``).
         max_text: Characters of a text or transcript: ten minutes of quick speech.
@@ -47,6 +50,7 @@ class Settings:
 
     folder: Path = field(default_factory=lambda: cache_dir().parent / "outputs")
     database: str = ""
+    broker: str = ""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     max_bytes: int = 500 * MIB
     max_seconds: float = 600.0
@@ -106,7 +110,8 @@ def settings_from(env: Mapping[str, str], *, offline: bool = False) -> Settings:
     return Settings(
         folder=Path(env.get("VISEMA_OUTPUTS") or usual.folder).expanduser(),
         database=env.get("VISEMA_DATABASE", ""),
-        workers=number("VISEMA_WORKERS", usual.workers, 1, 256, int),
+        broker=env.get("VISEMA_BROKER", "").strip(),
+        workers=number("VISEMA_WORKERS", usual.workers, 0, 256, int),
         max_bytes=number("VISEMA_MAX_MB", usual.max_bytes, 0.001, 4096, mib),
         max_seconds=number("VISEMA_MAX_SECONDS", usual.max_seconds, 1, 7200, float),
         max_text=usual.max_text,

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from visema.media.guard import trust
 from visema.ops import logs, traces
 from visema.ops.traces import Stages
 from visema.paths import cache_dir
+from visema.service.claims import ALL_QUEUES
 from visema.service.files import Files, session_log
 from visema.service.jobs import Job, State, pack
 from visema.service.kinds import Work, kind_of
@@ -52,11 +54,13 @@ class Worker:
     Args:
         settings: Of the service.
         owner: Its name in the rows.
+        queues: Whose jobs it makes.
     """
 
-    def __init__(self, settings: Settings, owner: str) -> None:
+    def __init__(self, settings: Settings, owner: str, queues: Sequence[str] = ALL_QUEUES) -> None:
         self._settings = settings
         self._owner = owner
+        self._queues = queues
         self._files = Files(settings.folder)
         self._store = JobStore(settings.database_url)
         self._poked = threading.Event()
@@ -72,14 +76,19 @@ class Worker:
         """Make films for ever."""
         while True:
             self._poked.clear()
-            try:
-                job = self._store.claim(self._owner, self._settings.lease_s, self._settings.attempts)
-                if job:
-                    self._make(job)
-                    continue
-            except SQLAlchemyError as e:  # a full disk, a database that is away: what was begun is begun again
-                log.warning("The database could not be used: %s", e)
-            self._poked.wait(IDLE_S)
+            if not self.make_next(self._queues):
+                self._poked.wait(IDLE_S)
+
+    def make_next(self, queues: Sequence[str]) -> bool:
+        """Claim and make the next job of some queues; False where none waits."""
+        try:
+            job = self._store.claim(self._owner, self._settings.lease_s, self._settings.attempts, queues)
+            if job:
+                self._make(job)
+                return True
+        except SQLAlchemyError as e:  # a full disk, a database that is away: what was begun is begun again
+            log.warning("The database could not be used: %s", e)
+        return False
 
     def _make(self, job: Job) -> None:
         handler = session_log(self._files.log(job.id))
@@ -103,13 +112,18 @@ class Worker:
         draft = files.draft(job.id, job.attempts)
         try:
             made = kind_of(job.kind)(
-                Work(job, files.work(job.id), draft, self._settings, watch.progress, watch.stop, self._cache)
+                Work(job, files.work(job.id), draft, self._settings, watch.progress, watch.stop, self._cache, store)
             )
             if watch.stop.is_set() or not watch.report().mine:
                 return self._stopped(job, watch)
-            files.publish(job.id, draft)
+            if made.publish:
+                made.publish()
+            else:
+                files.publish(job.id, draft)
             facts: dict[str, Any] = {"result": made.result, "cost": made.cost, "size": files.size(job.id)}
             if not store.finish(job.id, self._owner, message=pack(*made.notes), duration=made.duration, **facts):
+                if made.withdraw:
+                    made.withdraw()
                 return self._stopped(job, watch)
             files.clear(job.id)
             log.info("Done: %.1f s of film in %.1f s.", made.duration, time.monotonic() - began)
@@ -246,7 +260,7 @@ def _speak_alone() -> None:
 
 
 def main() -> int:
-    """Work with the settings in ``argv[1]`` (JSON) as the owner in ``argv[2]``."""
+    """Work with the settings in ``argv[1]`` (JSON) as the owner in ``argv[2]`` for the queues in ``argv[3]``."""
     from visema.service.crew import settings_of
 
     settings = settings_of(json.loads(sys.argv[1]))
@@ -263,7 +277,7 @@ def main() -> int:
     logging.getLogger("visema").setLevel(logging.INFO)  # the session's log gets all of it
     logs.set_up()
     traces.start("visema-worker")
-    worker = Worker(settings, sys.argv[2])
+    worker = Worker(settings, sys.argv[2], sys.argv[3].split(","))
     # What is in there was decoded by a child and written anew when it was taken in.
     trust(settings.folder / "temp")
     threading.Thread(target=worker.listen, name="lifeline", daemon=True).start()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from visema.errors import Cancelled
+from visema.service.database import Database
 from visema.service.jobs import Job
 from visema.service.settings import Settings
 
@@ -26,6 +27,7 @@ class Work:
         progress: Told the stage, and the share of the whole that is done.
         stop: Set where it is to be given up.
         cache: Folder of the avatars of the server.
+        database: Where it is written down whose things are.
     """
 
     job: Job
@@ -35,6 +37,7 @@ class Work:
     progress: Callable[[str, float], None]
     stop: threading.Event
     cache: Path
+    database: Database
 
     def at(self, stage: str, share: float) -> None:
         """Tell how far it is.
@@ -56,16 +59,20 @@ class Made:
         duration: Seconds of film.
         result: What is to be told beside that.
         cost: Characters, seconds and money.
+        publish: Gives it out where it is no film in the draft; called once it is sure that it is wanted.
+        withdraw: Takes that back, where it was cancelled at the last moment.
     """
 
     notes: tuple[str, ...] = ()
     duration: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] | None = None
+    publish: Callable[[], None] | None = None
+    withdraw: Callable[[], None] | None = None
 
 
 Kind = Callable[[Work], Made]
-_KINDS: Final = ("film", "speak")
+_KINDS: Final = ("film", "speak", "train")
 
 
 def kind_of(name: str) -> Kind:

@@ -1,0 +1,47 @@
+"""Removes by and by what was kept long enough, and uploads that nobody speaks of."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Final
+
+from visema.service.files import Files
+from visema.service.settings import Settings
+from visema.service.store import JobStore
+
+#: Old results are looked for this often, or four times within the time that they are kept.
+SWEEP_S: Final = 30.0
+#: Rows of what is gone are remembered for so long, so that who asks hears that it is gone and not that it never was.
+REMEMBERED_S: Final = 7 * 24 * 3600.0
+
+
+class Sweeper:
+    """Looks for what can go, now and then; several of them do no harm to each other.
+
+    Args:
+        settings: Of the service.
+        store: The jobs.
+        files: The folder.
+    """
+
+    def __init__(self, settings: Settings, store: JobStore, files: Files) -> None:
+        self._settings, self._store, self._files = settings, store, files
+        self._swept = -math.inf
+
+    def look(self) -> None:
+        """Sweep, where it is time."""
+        if time.monotonic() - self._swept > min(SWEEP_S, self._settings.keep_s / 4):
+            self._swept = time.monotonic()
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what can go."""
+        now = time.time()
+        for job_id in self._store.expire(now - self._settings.keep_s):
+            self._files.remove(job_id)
+        self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
+        for job_id in self._files.orphans():
+            job = self._store.get(job_id)
+            if job is None or job.state.over:
+                self._files.clear(job_id)
