@@ -88,6 +88,7 @@ class Redis(Server):
         port = free_port()
         settings = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
         super().__init__([program, *settings, "--save", ""], port, folder / "redis.log")
+        self.folder = folder
         self.url = f"redis://127.0.0.1:{port}/0"
 
 
