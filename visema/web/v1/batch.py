@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from visema.errors import VisemaError
 from visema.live.requests import RequestError
 from visema.message import Message
-from visema.service.jobs import State, new_id
+from visema.service.jobs import Job, State, new_id
 from visema.service.order import Conflict, Order
 from visema.service.schema import BATCHES
 from visema.service.who import Who
@@ -55,6 +55,22 @@ async def report(batch_id: BatchId, request: Request, api: Server, who: FilmRead
     return JSONResponse(found, headers=NO_STORE)
 
 
+@router.delete(
+    "/{batch_id}", status_code=204, response_class=Response, responses=problems(404), summary="Give up a batch"
+)
+async def delete(batch_id: BatchId, api: Server, who: Films) -> Response:
+    """Cancels what waits or is being made, and removes the files of all of its jobs."""
+    await asyncio.to_thread(_delete, api, who, batch_id)
+    return Response(status_code=204)
+
+
+def _delete(api: Api, who: Who, batch_id: str) -> None:
+    for job in _rows(api, who, batch_id)[1]:
+        if not job.state.over:
+            api.desk.cancel(job.id, who)
+        api.desk.remove(job.id, who)
+
+
 def _submit(api: Api, who: Who, asked: Batch, key: str | None, language: str) -> str:
     """Put the items into the queue, all that can be used or none; the batch's id."""
     whole = digest("batch", asked.model_dump())
@@ -77,7 +93,7 @@ def _submit(api: Api, who: Who, asked: Batch, key: str | None, language: str) ->
         first = refused[0]
         raise RequestError(
             "unusable", Message("None of the items can be used; the first: {why}", why=first["detail"]),
-            Message(str(first["hint"])), 422,
+            str(first["hint"]), 422,
         )  # fmt: skip
     row = {
         "id": batch_id, "key": who.key, "items": len(asked.items), "webhook": asked.webhook, "refused": refused,
@@ -94,12 +110,21 @@ def _known(api: Api, who: Who, key: str) -> Any:
         return connection.execute(same).one_or_none()
 
 
-def _report(api: Api, who: Who, batch_id: str, language: str) -> dict[str, Any]:
+def _rows(api: Api, who: Who, batch_id: str) -> tuple[Any, list[Job]]:
+    """The row of one's own batch and its jobs, in the order of their items.
+
+    Raises:
+        RequestError: There is none, or it is somebody else's.
+    """
     with api.desk.store.engine.connect().execution_options(reads=True) as connection:
         row = connection.execute(sa.select(BATCHES).where(BATCHES.c.id == batch_id)).one_or_none()
     if row is None or not who.owns(row.key):
         raise not_found("batch")
-    jobs = list(reversed(api.desk.jobs(who, batch=batch_id, limit=MAX_BATCH)))
+    return row, list(reversed(api.desk.jobs(who, batch=batch_id, limit=MAX_BATCH)))
+
+
+def _report(api: Api, who: Who, batch_id: str, language: str) -> dict[str, Any]:
+    row, jobs = _rows(api, who, batch_id)
     counts = Counter(job.state.value for job in jobs)
     return {
         "batch_id": row.id,

@@ -38,6 +38,17 @@ _WORDS: Final[Mapping[int, str]] = {
     503: "Too much waits, or the database does not answer; Retry-After tells when to try again.",
     507: "The server's disk is full.",
 }
+_PARTS: Final = ("body", "query", "header")
+_MISSING: Final[Mapping[str, Message]] = {
+    "job": Message("There is no such job."),
+    "batch": Message("There is no such batch."),
+    "video": Message("There is no such video."),
+    "avatar": Message("There is no such avatar."),
+    "voice": Message("There is no such voice."),
+    "picture": Message("There is no such picture."),
+    "file": Message("There is no such file."),
+    "thing": Message("There is no such thing."),
+}
 #: What every address may answer with.
 _ALWAYS: Final = (401, 403, 422, 429, 500, 503)
 
@@ -48,10 +59,13 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 def not_found(what: str = "thing") -> RequestError:
-    """The error for what does not exist, and for what is somebody else's: the two look the same."""
-    return RequestError(
-        "not_found", Message(f"There is no such {what}."), Message("It may be gone, or its id is mistyped."), 404
-    )
+    """The error for what does not exist, and for what is somebody else's: the two look the same.
+
+    Args:
+        what: ``job``, ``batch``, ``video``, ``avatar``, ``voice``, ``picture``, ``file`` or ``thing``.
+    """
+    hint = Message("It may be gone, or its name is mistyped.")
+    return RequestError("not_found", _MISSING[what], hint, 404)
 
 
 class Explained(APIRoute):
@@ -97,12 +111,12 @@ def of_fields(errors: Sequence[Any]) -> RequestError:
     first = errors[0]
     place = [str(part) for part in first["loc"]]
     kind = str(first["type"])
-    if place[0] == "path":
+    if place[:1] == ["path"]:
         return not_found()
     if kind == "json_invalid":
         hint = Message("Send one object, with Content-Type: application/json.")
         return RequestError("malformed", Message("The body is not JSON."), hint, 400)
-    name = ".".join(place[1:] if place[0] in ("body", "query", "header") else place)[:100]
+    name = ".".join(place[1:] if place and place[0] in _PARTS else place)[:100]
     if not name:
         hint = Message("Send one object, with Content-Type: application/json.")
         return RequestError("unusable", Message("The body is no JSON object."), hint, 422)
