@@ -76,7 +76,10 @@ def _submit(api: Api, who: Who, asked: Batch, key: str | None, language: str) ->
     whole = digest("batch", asked.model_dump())
     if key and (known := _known(api, who, key)):
         if known.asked != whole:
-            raise Conflict("Another request came under the same Idempotency-Key.", "Use a key of its own for each.")
+            raise Conflict(
+                Message("Another request came under the same Idempotency-Key."),
+                Message("Use a key of its own for each."),
+            )
         return str(known.id)
     batch_id = new_id()
     orders, refused = [], []
