@@ -32,10 +32,23 @@ _RETRY_MS: Final = 2000
 #: What changes by itself and is no news.
 _NO_NEWS: Final = ("seconds_left",)
 _HEADERS: Final = {**NO_STORE, "X-Accel-Buffering": "no"}
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "done", "failed", "cancelled", "expired"]},
+        "id": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Events: 'progress' with the job as JSON, at last one named by the state in which it ended",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
     204: {"description": "The end has been told already: do not come back"},
 }

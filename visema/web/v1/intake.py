@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from visema.live.requests import RequestError
 from visema.message import Message
-from visema.web.film_intake import FILES, Received, drain, receive, said
+from visema.web.film_intake import FILES, Received, drain, receive
 from visema.web.v1.errors import of_fields
 
 M = TypeVar("M", bound=BaseModel)
@@ -82,7 +82,7 @@ async def read_form(
         request.headers, request.stream(), folder, known=frozenset(model.model_fields), max_bytes=max_bytes,
         max_field=max_field, files=files,
     )  # fmt: skip
-    return checked(model, said(received), strict=False), received
+    return checked(model, received.fields, strict=False), received
 
 
 async def digests(folder: Path, received: Received, files: Mapping[str, str] = FILES) -> dict[str, str]:

@@ -31,7 +31,7 @@ AvatarName = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 class Strict(BaseModel):
     """A body whose every field is known."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def with_words(text: str) -> str:
@@ -46,7 +46,7 @@ def with_words(text: str) -> str:
 
 
 def _example(*examples: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra={"examples": list(examples)})
+    return ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, json_schema_extra={"examples": list(examples)})
 
 
 class Manner(Strict):
