@@ -25,6 +25,7 @@ FPS = 25.0
 PUPILS = 40.0
 #: Luma of the stamp that tells the loop frame, at the upper left.
 STAMP = slice(0, 16)
+SOURCE = Source("tiny.mp4", "0" * 64, "video")
 
 
 def centre(index: int) -> tuple[int, int]:
@@ -82,7 +83,7 @@ class TinyAvatar:
     id: str = "tiny"
     name: str = "Tiny"
     engine: str = "ellipse"
-    source: Source = Source("tiny.mp4", "0" * 64, "video")
+    source: Source = SOURCE
 
     def __post_init__(self) -> None:
         self.drawing = EllipseEngine({}, self.track, self.size)

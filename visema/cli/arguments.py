@@ -242,7 +242,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--crop", choices=("16:9", "9:16", "1:1"), help="crop around the face")
     add("--label", action="store_true", help="write the viseme's name and the time on the picture")
-    add("--mark", action="store_true", help="draw a small badge, AI-generated (the file itself always says so)")
+    add("--mark", action="store_true", help="draw a small badge, AI generated (the file itself always says so)")
     add("--timeline", metavar="FILE.json", type=Path, help="write the timed visemes")
     add("--captions", metavar="FILE", type=Path, help="write captions, .srt or .vtt, timed by words")
     add(

@@ -17,6 +17,7 @@ from visema.service.order import QUEUES
 if TYPE_CHECKING:
     from visema.service.files import Files
     from visema.service.settings import Settings
+    from visema.service.storage import storage_of
     from visema.service.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if processes < 1:
         raise InputError("A worker needs a process.", "Give --processes 1 or more.")
     settings = replace(settings, workers=processes)
-    files = Files(settings.folder)
+    files = Files(settings.folder, storage_of(settings.storage))
     store = JobStore(settings.database_url)
     waiting = store.counts()[State.QUEUED]
     how = "the broker" if settings.broker else "the database"

@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from visema.service import provenance
 from visema.service.database import Database
 from visema.service.endings import ended
 from visema.service.jobs import Job, State, pack
@@ -95,6 +96,7 @@ class Claims(Database):
         result: dict[str, Any] | None = None,
         cost: dict[str, Any] | None = None,
         size: int = 0,
+        output: dict[str, Any] | None = None,
     ) -> bool:
         """It is made; False where the job is no longer ``owner``'s, or was cancelled.
 
@@ -106,12 +108,13 @@ class Claims(Database):
             result: What was made beside the film.
             cost: Of its speech.
             size: Bytes of the film.
+            output: What is kept of where it comes from, as `visema.service.provenance.film_row` has it.
         """
         values = {
             "message": message, "duration": duration, "percent": 100.0, "stage": "done", "result": result,
             "cost": cost, "bytes": size,
         }  # fmt: skip
-        return self._end(job_id, owner, State.DONE, values, _C.cancel.is_(False))
+        return self._end(job_id, owner, State.DONE, values, _C.cancel.is_(False), output=output)
 
     def fail(self, job_id: str, owner: str, error: str, detail: str, hint: str, *, attempts: int = 0) -> State | None:
         """It cannot be made, or not now.
@@ -170,7 +173,13 @@ class Claims(Database):
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _end(
-        self, job_id: str, owner: str, state: State, values: dict[str, Any], *conditions: sa.ColumnElement[bool]
+        self,
+        job_id: str,
+        owner: str,
+        state: State,
+        values: dict[str, Any],
+        *conditions: sa.ColumnElement[bool],
+        output: dict[str, Any] | None = None,
     ) -> bool:
         with self.writing() as connection:
             changed = connection.execute(
@@ -179,6 +188,8 @@ class Claims(Database):
                 .values(**values, state=state.value, ended=self.now(), owner="")
             )
             if changed.rowcount:
+                if output:
+                    provenance.keep(connection, output)
                 ended(connection, job_id, self.now())
         return bool(changed.rowcount)
 

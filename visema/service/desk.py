@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from visema.paths import cache_dir
 from visema.service import files as service_files
 from visema.service.broker import Broker
 from visema.service.courier import Courier
@@ -21,6 +22,7 @@ from visema.service.order import Order
 from visema.service.quotas import expected_seconds
 from visema.service.secret import server_secret
 from visema.service.settings import Settings
+from visema.service.storage import storage_of
 from visema.service.store import JobStore
 from visema.service.who import Who
 
@@ -68,7 +70,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.files = Files(settings.folder)
+        self.files = Files(settings.folder, storage_of(settings.storage))
         self.store = JobStore(settings.database_url)
         self.crew: Crew | Herald = (
             Herald(settings, self.store, self.files, Broker(settings.broker) if settings.broker else None)
@@ -117,15 +119,24 @@ class Desk:
             OverQuota: Its key has used what it may.
             InputError: Its webhook is no public address.
             Conflict: Something else was asked for under the same idempotency key.
+            StorageError: The storage cannot be used.
         """
         limits = {"most": self.settings.max_waiting, "most_own": self.settings.max_waiting_client}
         if order.webhook:
             check_url(order.webhook, self.settings.webhook_hosts)
         order = replace(order, expected=self._expected(order, job_id))
-        job = self.store.submit(order, job_id=job_id, **limits)
+        self._share(order)
+        try:
+            self.files.send(job_id)
+            job = self.store.submit(order, job_id=job_id, **limits)
+        except BaseException:
+            self.files.clear(job_id)
+            raise
         if job.id == job_id:
             service_files.note(self.files.log(job_id), "Taken in.")
             self.crew.poke()
+        else:
+            self.files.clear(job_id)
         return job
 
     def submit_many(self, batch: Mapping[str, Any], orders: Sequence[Order]) -> list[Job]:
@@ -140,11 +151,18 @@ class Desk:
             if webhook:
                 check_url(webhook, self.settings.webhook_hosts)
         orders = [replace(order, expected=self._expected(order)) for order in orders]
+        for order in {str(order.options.get("avatar", "")): order for order in orders}.values():
+            self._share(order)
         made = self.store.submit_many(batch, orders, most=most, most_own=most)
         for job in made:
             self.files.work(job.id).mkdir()
         self.crew.poke()
         return made
+
+    def _share(self, order: Order) -> None:
+        """Let other machines have the avatar that a job speaks with."""
+        if self.files.storage and (avatar := order.options.get("avatar")):
+            self.files.send_avatar(cache_dir().absolute() / str(avatar))
 
     def jobs(
         self,

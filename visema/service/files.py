@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
+import tempfile
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from visema.errors import OutputError, VisemaError
+from visema.locking import file_lock
 from visema.paths import explain_os_error
 from visema.service.jobs import ID
+from visema.service.links import Links
+from visema.service.secret import server_secret
+from visema.service.storage import NotStored, Storage, forget
 
 #: The picture and the recording of a job, as they are kept: decoded once and written anew.
 PICTURE, SOUND = "picture.png", "sound.wav"
@@ -24,21 +31,28 @@ class NoSpace(VisemaError):
     """The disk has too little room left for another film."""
 
 
+#: Kinds of captions that stand beside a film.
+CAPTIONS: Final = ("srt", "vtt")
+
+
 class Files:
-    """The folder of a service.
+    """The folder of a service, and the storage that several machines share, where there is one.
 
     ``<id>.mp4`` is a film and ``<id>.log`` what happened on the way; ``temp/<id>/`` holds a job's uploads until it
-    ends, and the film while it is made.
+    ends, and the film while it is made. With a storage, films and captions are there alone, under the same names;
+    uploads are copied to ``inputs/<id>/`` and avatars to ``avatars/<id>.zip``, so that any machine can make a job.
 
     Args:
         folder: The folder; made if need be.
+        storage: Where films are kept; None for the folder itself, where nothing is copied.
 
     Raises:
         OutputError: It cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: Storage | None = None) -> None:
         self.folder = folder.absolute()
+        self.storage = storage
         self._temp = self.folder / "temp"
         try:
             self._temp.mkdir(parents=True, exist_ok=True)
@@ -65,22 +79,75 @@ class Files:
         """Where an attempt writes its film."""
         return self.work(job_id) / f"film-{attempt}.mp4"
 
+    def send(self, job_id: str) -> None:
+        """Copy a job's uploads to the storage, so that another machine can make it.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        if self.storage:
+            for path in sorted(self.work(job_id).iterdir()):
+                if path.is_file():
+                    self.storage.put(f"inputs/{job_id}/{path.name}", path)
+
+    def fetch(self, job_id: str) -> None:
+        """Have a job's uploads here, wherever they came in.
+
+        Raises:
+            StorageError: The storage cannot be used.
+            OutputError: The disk refuses.
+        """
+        folder = self.work(job_id)
+        folder.mkdir(exist_ok=True)
+        for name in self.storage.names(f"inputs/{job_id}/") if self.storage else ():
+            path = folder / name.rpartition("/")[2]
+            if self.storage and not path.exists():
+                self.storage.get(name, path)
+
     def publish(self, job_id: str, draft: Path) -> None:
-        """Give a finished film its name.
+        """Give a finished film its name; captions beside it come first, so that a film that is there has its own.
 
         Raises:
             OutputError: The disk refuses.
+            StorageError: The storage cannot be used.
         """
+        captions = [(draft.with_suffix(f".{form}"), self.captions(job_id, form)) for form in CAPTIONS]
         try:
-            for form in ("srt", "vtt"):
-                if (captions := draft.with_suffix(f".{form}")).is_file():
-                    captions.replace(self.captions(job_id, form))
-            draft.replace(self.film(job_id))
+            for made, kept in (*captions, (draft, self.film(job_id))):
+                if not made.is_file():
+                    continue
+                if self.storage:
+                    self.storage.put(kept.name, made)
+                else:
+                    made.replace(kept)
         except OSError as e:
             raise explain_os_error(e, self.folder) from e
 
+    def link(self, name: str, seconds: float, filename: str) -> str:
+        """An address under which anybody can load a film or captions for so long.
+
+        With a storage it is the storage's own; else it begins with ``/files/``, on this server.
+
+        Raises:
+            StorageError: The storage cannot be used.
+            OutputError: The server's secret cannot be kept.
+        """
+        return self.storage.link(name, seconds, filename) if self.storage else self.links.sign(name, seconds)
+
+    @cached_property
+    def links(self) -> Links:
+        """Signs addresses of this server."""
+        return Links(server_secret(self.folder))
+
     def size(self, job_id: str) -> int:
-        """Bytes of a finished film; 0 where it is not there."""
+        """Bytes of a finished film; 0 where it is not there.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        if self.storage:
+            found = self.storage.stat(self.film(job_id).name)
+            return found.size if found else 0
         try:
             return self.film(job_id).stat().st_size
         except OSError:
@@ -89,15 +156,78 @@ class Files:
     def clear(self, job_id: str) -> None:
         """Remove what is needed no more once a job is over: uploads and drafts."""
         shutil.rmtree(self.work(job_id), ignore_errors=True)
+        if self.storage:
+            forget(self.storage, f"inputs/{job_id}/")
 
     def remove(self, job_id: str, *, log: bool = True) -> None:
         """Remove everything of a job, its log where ``log`` is set."""
         self.clear(job_id)
-        self.film(job_id).unlink(missing_ok=True)
-        for form in ("srt", "vtt"):
-            self.captions(job_id, form).unlink(missing_ok=True)
+        for path in (self.film(job_id), *(self.captions(job_id, form) for form in CAPTIONS)):
+            path.unlink(missing_ok=True)
+        if self.storage:
+            forget(self.storage, f"{job_id}.")
         if log:
             self.log(job_id).unlink(missing_ok=True)
+
+    def send_avatar(self, folder: Path) -> None:
+        """Copy an avatar to the storage, where it is not there yet or has changed since.
+
+        Raises:
+            AvatarError: It is damaged.
+            StorageError: The storage cannot be used.
+        """
+        from visema.avatar import MANIFEST, Avatar
+        from visema.package import export_avatar
+
+        if not self.storage:
+            return
+        name = f"avatars/{folder.name}.zip"
+        there = self.storage.stat(name)
+        # The storage tells whole seconds.
+        if there and there.modified >= math.floor(_changed(folder / MANIFEST)):
+            return
+        with tempfile.TemporaryDirectory(dir=self._temp, prefix="avatar-") as temporary:
+            packed = Path(temporary) / "avatar.zip"
+            export_avatar(Avatar.load(folder), packed)
+            self.storage.put(name, packed)
+
+    def fetch_avatar(self, avatar_id: str, cache: Path) -> bool:
+        """Have an avatar in the cache; False where it is neither there nor in the storage.
+
+        Raises:
+            AvatarError: What is stored is damaged.
+            StorageError: The storage cannot be used.
+        """
+        from visema.avatar import ID as AVATAR_ID
+        from visema.package import import_avatar
+
+        if not AVATAR_ID.fullmatch(avatar_id):
+            return False
+        if (cache / avatar_id).is_dir():
+            return True
+        if not self.storage:
+            return False
+        with (
+            tempfile.TemporaryDirectory(dir=self._temp, prefix="avatar-") as temporary,
+            file_lock(self._temp / f".{avatar_id}.lock", f"fetching the avatar {avatar_id}"),
+        ):
+            if not (cache / avatar_id).is_dir():
+                packed = Path(temporary) / "avatar.zip"
+                try:
+                    self.storage.get(f"avatars/{avatar_id}.zip", packed)
+                except NotStored:
+                    return False
+                import_avatar(packed, cache)
+        return True
+
+    def forget_avatar(self, avatar_id: str) -> None:
+        """Remove an avatar from the storage.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        if self.storage:
+            self.storage.delete([f"avatars/{avatar_id}.zip"])
 
     def check_space(self, needed: int, reserve: int) -> None:
         """Refuse to begin where the disk has too little room.
@@ -111,6 +241,12 @@ class Files:
     def free(self) -> int:
         """Bytes free on the disk."""
         return shutil.disk_usage(self.folder).free
+
+    def forget_logs(self, before: float) -> None:
+        """Remove logs that were last written before a time: of films whose job another machine has forgotten."""
+        for path in self.folder.glob("*.log"):
+            if ID.fullmatch(path.stem) and _changed(path) < before:
+                path.unlink(missing_ok=True)
 
     def orphans(self) -> list[str]:
         """Names of upload folders that are old; whether a job speaks of them is for the caller to look up."""

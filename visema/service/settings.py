@@ -28,6 +28,7 @@ class Settings:
         database: SQLAlchemy address of the jobs; empty for ``jobs.db`` in the folder (``VISEMA_DATABASE``).
         broker: Redis that wakes the workers of other processes and machines (``VISEMA_BROKER``); empty where this
             server makes its films itself.
+        storage: Where films are kept, such as ``s3://bucket/prefix``; empty for the folder (``VISEMA_STORAGE``).
         workers: Films made at once (``VISEMA_WORKERS``); a film keeps about one core busy. 0: others make them
             (``visema worker``).
         max_bytes: Of one request, files and all (``VISEMA_MAX_MB``).
@@ -51,6 +52,7 @@ class Settings:
     folder: Path = field(default_factory=lambda: cache_dir().parent / "outputs")
     database: str = ""
     broker: str = ""
+    storage: str = ""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     max_bytes: int = 500 * MIB
     max_seconds: float = 600.0
@@ -111,6 +113,7 @@ def settings_from(env: Mapping[str, str], *, offline: bool = False) -> Settings:
         folder=Path(env.get("VISEMA_OUTPUTS") or usual.folder).expanduser(),
         database=env.get("VISEMA_DATABASE", ""),
         broker=env.get("VISEMA_BROKER", "").strip(),
+        storage=env.get("VISEMA_STORAGE", "").strip(),
         workers=number("VISEMA_WORKERS", usual.workers, 0, 256, int),
         max_bytes=number("VISEMA_MAX_MB", usual.max_bytes, 0.001, 4096, mib),
         max_seconds=number("VISEMA_MAX_SECONDS", usual.max_seconds, 1, 7200, float),

@@ -219,12 +219,25 @@ class JobStore(Claims):
 
     # -- housekeeping ---------------------------------------------------------------------------------------------
 
-    def expire(self, ended_before: float) -> list[str]:
-        """Mark what ended before a time as expired; their names, whose files can go."""
+    def expire(self, ended_before: float, *, key: str | None = None, but: Sequence[str] = ()) -> list[str]:
+        """Mark what ended before a time as expired.
+
+        Args:
+            ended_before: The time, seconds since 1970.
+            key: Only jobs of this key.
+            but: No jobs of these.
+
+        Returns:
+            Their names, whose files can go.
+        """
+        whose = _C.key.not_in(but) if key is None else _C.key == key
         over = [state.value for state in State if state.over and state is not State.EXPIRED]
         with self.writing() as connection:
             rows = connection.execute(
-                JOBS.update().where(_C.state.in_(over), _C.ended < ended_before).values(**_EXPIRED).returning(_C.id)
+                JOBS.update()
+                .where(_C.state.in_(over), _C.ended < ended_before, whose)
+                .values(**_EXPIRED)
+                .returning(_C.id)
             ).all()
         return [row.id for row in rows]
 

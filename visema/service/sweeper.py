@@ -6,7 +6,12 @@ import math
 import time
 from typing import Final
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
 from visema.service.files import Files
+from visema.service.keys import Limits
+from visema.service.schema import KEYS
 from visema.service.settings import Settings
 from visema.service.store import JobStore
 
@@ -14,6 +19,14 @@ from visema.service.store import JobStore
 SWEEP_S: Final = 30.0
 #: Rows of what is gone are remembered for so long, so that who asks hears that it is gone and not that it never was.
 REMEMBERED_S: Final = 7 * 24 * 3600.0
+
+
+def kept_by_keys(engine: Engine) -> dict[str, float]:
+    """How long the films of a key are kept, seconds, of those that have a time of their own."""
+    with engine.connect().execution_options(reads=True) as connection:
+        rows = connection.execute(sa.select(KEYS.c.id, KEYS.c.limits)).all()
+    hours = {row.id: Limits.from_json(row.limits or {}).keep_hours for row in rows}
+    return {key: 3600 * kept for key, kept in hours.items() if kept is not None}
 
 
 class Sweeper:
@@ -38,8 +51,13 @@ class Sweeper:
     def sweep(self) -> None:
         """Remove what can go."""
         now = time.time()
-        for job_id in self._store.expire(now - self._settings.keep_s):
+        own = kept_by_keys(self._store.engine)
+        gone = self._store.expire(now - self._settings.keep_s, but=tuple(own))
+        for key, seconds in own.items():
+            gone += self._store.expire(now - seconds, key=key)
+        for job_id in gone:
             self._files.remove(job_id)
+        self._files.forget_logs(now - self._settings.keep_s - REMEMBERED_S)
         self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
         for job_id in self._files.orphans():
             job = self._store.get(job_id)

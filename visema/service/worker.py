@@ -29,7 +29,9 @@ from visema.service.files import Files, session_log
 from visema.service.jobs import Job, State, pack
 from visema.service.kinds import Work, kind_of
 from visema.service.observing import observed
+from visema.service.provenance import film_row
 from visema.service.settings import Settings
+from visema.service.storage import StorageAway, StorageError, storage_of
 from visema.service.store import JobStore
 
 log = logging.getLogger("visema.service.worker")
@@ -61,10 +63,12 @@ class Worker:
         self._settings = settings
         self._owner = owner
         self._queues = queues
-        self._files = Files(settings.folder)
+        self._files = Files(settings.folder, storage_of(settings.storage))
         self._store = JobStore(settings.database_url)
         self._poked = threading.Event()
         self._cache = cache_dir().absolute()
+        # Films of other engines are made with a cache of their own, and are signed as all the others.
+        os.environ.setdefault("VISEMA_PROVENANCE", str(self._cache / "provenance"))
 
     def listen(self) -> None:
         """Follow the parent; ends the process with it."""
@@ -111,16 +115,29 @@ class Worker:
         store, files = self._store, self._files
         draft = files.draft(job.id, job.attempts)
         try:
+            files.fetch(job.id)
             made = kind_of(job.kind)(
-                Work(job, files.work(job.id), draft, self._settings, watch.progress, watch.stop, self._cache, store)
+                Work(
+                    job,
+                    files.work(job.id),
+                    draft,
+                    self._settings,
+                    watch.progress,
+                    watch.stop,
+                    self._cache,
+                    store,
+                    files,
+                )
             )
             if watch.stop.is_set() or not watch.report().mine:
                 return self._stopped(job, watch)
+            output = film_row(made.mark, draft, job.id, job.key) if made.mark else None
+            size = draft.stat().st_size if draft.is_file() else 0
             if made.publish:
                 made.publish()
             else:
                 files.publish(job.id, draft)
-            facts: dict[str, Any] = {"result": made.result, "cost": made.cost, "size": files.size(job.id)}
+            facts: dict[str, Any] = {"result": made.told(), "cost": made.cost, "size": size, "output": output}
             if not store.finish(job.id, self._owner, message=pack(*made.notes), duration=made.duration, **facts):
                 if made.withdraw:
                     made.withdraw()
@@ -229,6 +246,11 @@ def reason(error: BaseException) -> tuple[str, str, str]:
         (VoiceError, "voice"),
         (InputError, "unusable"),
     )
+    if isinstance(error, StorageAway):
+        return "storage", error.what, error.hint
+    if isinstance(error, StorageError):
+        log.error("%s", error)
+        return "storage_refuses", "The server cannot use its storage.", "Tell who runs the server."
     if isinstance(error, OutputError):
         full = "full" in error.what
         what = "The server's disk is full." if full else "The server could not write the film."

@@ -11,9 +11,9 @@ import numpy as np
 from visema.stage.compositor import frame_planes
 from visema.types import I420, FloatArray
 
-WORDS: Final = "AI-generated"
+WORDS: Final = "AI generated"
 #: Height of a capital letter as a share of the picture's shorter side, and the least that can be read.
-LETTER_SHARE: Final = 0.024
+LETTER_SHARE: Final = 0.021
 LEAST_LETTER: Final = 9
 #: Pixels of a capital at scale 1 of OpenCV's duplex font; letters are drawn so many times larger, then made small.
 FONT_HEIGHT: Final = 22

@@ -65,6 +65,7 @@ def create_app(
     from visema.web.entrance import add_door
     from visema.web.film_page import add_film_page
     from visema.web.film_routes import add_film_routes
+    from visema.web.giving import add_links
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.observed import Observed, RequestNumbers, add_metrics
@@ -98,6 +99,7 @@ def create_app(
     add_routes(app, house, desk)
     check_origin = add_film_routes(app, desk, options.origins)
     add_film_page(app, house, desk, check_origin)
+    add_links(app, desk.files)
     add_api(app, desk, house.cache, check_origin, house, access, offline=offline)
     theatre = make_theatre(house, options)
     app.state.theatre = theatre

@@ -21,6 +21,7 @@ from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, clean, explained, language_of, problem
 from visema.web.film_intake import Received, receive
 from visema.web.film_models import Accepted, Config, Status, problems
+from visema.web.giving import give
 from visema.web.identity import asker
 from visema.web.texts import in_language
 
@@ -140,17 +141,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
     async def download(session_id: str, request: Request) -> Response:
         standing = await asyncio.to_thread(found, session_id, asker(request))
         _refuse_unfinished(standing)
-        path = desk.files.film(session_id)
-        if not path.is_file():
-            raise RequestError("gone", "The film is gone.", "Make it again.", 410)
-        inline = "inline" in request.query_params
-        return FileResponse(
-            path,
-            media_type="video/mp4",
-            filename=f"visema-{session_id[:8]}.mp4",
-            content_disposition_type="inline" if inline else "attachment",
-            headers={"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"},
-        )
+        return await give(desk.files, f"{session_id}.mp4", request, inline="inline" in request.query_params)
 
     @app.delete(
         "/download/{session_id}",

@@ -18,6 +18,7 @@ from visema.live.requests import RequestError
 from visema.service.files import NoSpace
 from visema.service.order import Conflict
 from visema.service.quotas import OverQuota
+from visema.service.storage import StorageAway, StorageError
 from visema.service.store import QueueFull
 from visema.web.texts import in_language, preferred_language
 
@@ -64,6 +65,11 @@ def as_request_error(error: Exception) -> RequestError:
         return RequestError(error.code, error.what, error.hint, 429)
     if isinstance(error, Conflict):
         return RequestError("conflict", error.what, error.hint, 409)
+    if isinstance(error, StorageAway):
+        return RequestError("busy", error.what, error.hint, 503)
+    if isinstance(error, StorageError):
+        log.error("%s", error)
+        return RequestError("output", "The server cannot keep files.", "Tell who runs the server.", 500)
     if isinstance(error, NoSpace):
         return RequestError("disk_full", error.what, error.hint, 507)
     if isinstance(error, OutputError):

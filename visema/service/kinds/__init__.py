@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from visema.errors import Cancelled
+from visema.provenance import Mark
 from visema.service.database import Database
+from visema.service.files import Files
 from visema.service.jobs import Job
 from visema.service.settings import Settings
 
@@ -28,6 +30,7 @@ class Work:
         stop: Set where it is to be given up.
         cache: Folder of the avatars of the server.
         database: Where it is written down whose things are.
+        files: Where films are kept, and avatars that several machines share.
     """
 
     job: Job
@@ -38,6 +41,7 @@ class Work:
     stop: threading.Event
     cache: Path
     database: Database
+    files: Files
 
     def at(self, stage: str, share: float) -> None:
         """Tell how far it is.
@@ -61,6 +65,7 @@ class Made:
         cost: Characters, seconds and money.
         publish: Gives it out where it is no film in the draft; called once it is sure that it is wanted.
         withdraw: Takes that back, where it was cancelled at the last moment.
+        mark: What the film says of itself.
     """
 
     notes: tuple[str, ...] = ()
@@ -69,6 +74,11 @@ class Made:
     cost: dict[str, Any] | None = None
     publish: Callable[[], None] | None = None
     withdraw: Callable[[], None] | None = None
+    mark: Mark | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What is to be told, with the id that the film carries."""
+        return {**self.result, "provenance": self.mark.id} if self.mark else self.result
 
 
 Kind = Callable[[Work], Made]

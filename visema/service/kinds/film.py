@@ -26,11 +26,11 @@ def make(work: Work) -> Made:
         work.draft,
         audio=work.folder / SOUND if options.get("audio") else None,
         text=str(options.get("text", "")),
-        options=film_options(options, offline=work.settings.offline),
+        options=film_options({**options, "salt": work.job.id}, offline=work.settings.offline),
         progress=work.progress,
         stop=work.stop,
     )
     if options.get("captions"):
         beside(report.speech, work.draft)
     cost = report.speech.cost
-    return Made(tuple(report.notes), report.duration, {}, cost.to_json() if cost else None)
+    return Made(tuple(report.notes), report.duration, {}, cost.to_json() if cost else None, mark=report.mark)

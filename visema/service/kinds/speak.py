@@ -28,6 +28,7 @@ def make(work: Work) -> Made:
     os.environ["VISEMA_CACHE"] = str(work.cache)
     work.at("reading", 0.0)
     try:
+        work.files.fetch_avatar(str(options["avatar"]), work.cache)
         avatar = Avatar.load(work.cache / str(options["avatar"]))
     except AvatarError as e:
         raise InputError("The avatar is gone.", "GET /api/v1/avatars lists those that there are.") from e
@@ -40,12 +41,12 @@ def make(work: Work) -> Made:
 
     report = render_file(
         avatar, speech, planned, work.draft, fps=fps, resolution=options.get("resolution"), crop=options.get("crop"),
-        progress=drawn,
+        mark=bool(options.get("mark")), salt=work.job.id, progress=drawn,
     )  # fmt: skip
     if options.get("captions"):
         beside(speech, work.draft)
     cost = speech.cost.to_json() if speech.cost else None
-    return Made(tuple(speech.notes), report.duration, {"voice": speech.voice}, cost)
+    return Made(tuple(speech.notes), report.duration, {"voice": speech.voice}, cost, mark=report.mark)
 
 
 def _speech(work: Work, options: dict[str, Any]) -> Speech:

@@ -79,10 +79,12 @@ def _keep(work: Work, folder: Path, row: dict[str, Any]) -> None:
         connection.execute(AVATARS.insert().values(**row, created=work.database.now(), bytes=size))
     with atomic_folder(work.cache / row["id"]) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
+    work.files.send_avatar(work.cache / row["id"])
 
 
 def _drop(work: Work, avatar_id: str) -> None:
     shutil.rmtree(work.cache / avatar_id, ignore_errors=True)
+    work.files.forget_avatar(avatar_id)
     with work.database.writing() as connection:
         connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar_id))
 

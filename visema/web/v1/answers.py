@@ -240,6 +240,13 @@ class Deliveries(BaseModel):
     secret: str | None = Field(description="By which your news are signed", examples=["whsec_5d0c0ffee0a1b2c3"])
 
 
+class Link(BaseModel):
+    """An address that opens a video without a key, for a time."""
+
+    url: str = Field(examples=["https://host/files/1c0ffee0a1b2c3d4e5f60718.mp4?expires=1767225600&signature=…"])
+    expires: datetime
+
+
 class Output(BaseModel):
     """What is known of a video by the id inside it."""
 

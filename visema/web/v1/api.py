@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from visema.service.desk import Desk
-from visema.web.v1 import account, avatars, batch, docs, events, jobs, speech, voices, well
+from visema.web.v1 import account, avatars, batch, docs, events, jobs, links, speech, voices, well
 from visema.web.v1.context import Api
 
 if TYPE_CHECKING:
@@ -39,6 +39,6 @@ def add_api(
         offline: No cloud voice is asked.
     """
     app.state.api = Api(desk, cache, check_origin, house, access, offline)
-    for part in (jobs, events, batch, avatars, voices, speech, account, well, docs):
+    for part in (jobs, links, events, batch, avatars, voices, speech, account, well, docs):
         app.include_router(part.router)
     docs.describe(app)

@@ -17,6 +17,7 @@ from visema.service.order import Order
 from visema.service.uploads import take_in
 from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of
+from visema.web.giving import KINDS, give
 from visema.web.v1 import answers
 from visema.web.v1.asked import digest, film_or_speech, once_of
 from visema.web.v1.context import Api, FilmReader, Films, JobId, Server
@@ -27,7 +28,6 @@ from visema.web.v1.telling import BASE, CAPTIONS, refuse_unfinished, told
 
 router = APIRouter(prefix=BASE, route_class=Explained, tags=["videos"])
 
-_MEDIA: Final = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 #: A cursor is the number of the last job of a page.
 _CURSOR: Final = "^[0-9]{1,18}$"
 IDEMPOTENCY: Final = Header(
@@ -117,6 +117,7 @@ _VIDEO: Final[dict[int | str, dict[str, Any]]] = {
 @router.head("/video/{job_id}", include_in_schema=False)
 async def video(
     job_id: JobId,
+    request: Request,
     api: Server,
     who: FilmReader,
     inline: Annotated[bool, Query(description="To be played in a browser rather than saved")] = False,
@@ -124,24 +125,17 @@ async def video(
     """The mp4 of a finished job. Answers ranges and If-Range, so that players can seek and downloads can go on."""
     standing = await asyncio.to_thread(found, api, who, job_id)
     refuse_unfinished(standing.job)
-    path = api.desk.files.film(job_id)
     if standing.job.kind == "train":
         raise not_found("video")
-    if not path.is_file():
-        raise RequestError("gone", Message("The film is gone."), Message("Make it again."), 410)
-    return FileResponse(
-        path,
-        media_type="video/mp4",
-        filename=f"visema-{job_id[:8]}.mp4",
-        content_disposition_type="inline" if inline else "attachment",
-        headers={"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"},
-    )
+    return await give(api.desk.files, f"{job_id}.mp4", request, inline=inline)
 
 
 _TEXTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The captions",
-        "content": {kind: {"schema": {"type": "string"}} for kind in _MEDIA.values()},
+        "content": {
+            kind: {"schema": {"type": "string"}} for kind in (KINDS[form].partition(";")[0] for form in CAPTIONS)
+        },
     }
 }
 
@@ -150,16 +144,15 @@ _TEXTS: Final[dict[int | str, dict[str, Any]]] = {
     "/video/{job_id}/captions.{form}", response_class=Response, responses={**_TEXTS, **problems(404, 409, 410)},
     summary="The captions of a video, SRT or WebVTT",
 )  # fmt: skip
-async def captions(job_id: JobId, form: str, api: Server, who: FilmReader) -> Response:
+async def captions(job_id: JobId, form: str, request: Request, api: Server, who: FilmReader) -> Response:
     """What is said in a finished video, with times."""
     standing = await asyncio.to_thread(found, api, who, job_id)
     if form not in CAPTIONS:
         raise not_found("file")
     refuse_unfinished(standing.job)
-    path = api.desk.files.captions(job_id, form)
-    if not path.is_file():
+    if not standing.job.options.get("captions"):
         raise not_found("file")
-    return FileResponse(path, media_type=f"{_MEDIA[form]}; charset=utf-8", headers={"Cache-Control": "private"})
+    return await give(api.desk.files, f"{job_id}.{form}", request, inline=True)
 
 
 @router.get("/jobs", response_model=answers.Jobs, responses=problems(), summary="Your jobs, the newest first")
