@@ -57,7 +57,7 @@ def test_pods_are_locked_up_and_looked_after(name: str) -> None:
             "volumeClaimTemplates", [])}  # fmt: skip
         assert mounts <= {volume["name"] for volume in spec["volumes"]} | claims
         if container["image"] == "visema":
-            assert container["args"][0] == "visema" and container["args"][1] in {*COMMANDS, "worker"}
+            assert container["args"][0] == "visema" and container["args"][1] in COMMANDS
             for probe in ("startupProbe", "livenessProbe"):
                 words = container[probe].get("exec", {}).get("command")
                 assert not words or (ROOT / words[1]).is_file()

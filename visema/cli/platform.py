@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = argparse.ArgumentParser(prog=f"visema {chosen}", description=COMMANDS[chosen])
     module.add(own)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         return int(module.run(own.parse_args(arguments[1:])))
     except VisemaError as e:

@@ -18,6 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", metavar="ID|FILE", help="show and delete: which; train: video or photo")
     parser.add_argument("--name", help="of a new one, for people")
     parser.add_argument("--consent", help="of a new one: who agreed to the use of the face, in a sentence")
+    parser.add_argument("--consent-by", metavar="NAME", help="who that is")
     api.add_server(parser)
 
 
@@ -40,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not source.is_file():
                 raise InputError(f"There is no file {source}.", "Give a video or a photo of a face.")
             with api.job_bar("Making the avatar") as bar:
-                asked = server.train(source, name=arguments.name, consent=arguments.consent)
+                asked = server.train(
+                    source, name=arguments.name, consent=arguments.consent, consent_by=arguments.consent_by
+                )
                 job = server.wait(asked, progress=bar).check()
             api.tell(arguments, job.raw, f"{api.job_text(job)}\n{api.plain(job.result)}")
         else:

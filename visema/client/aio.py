@@ -236,6 +236,7 @@ class AsyncVisema:
         *,
         name: str | None = None,
         consent: str | None = None,
+        consent_by: str | None = None,
         webhook: str | None = None,
         once: str | None = None,
         progress: Progress | None = None,
@@ -246,13 +247,14 @@ class AsyncVisema:
         Args:
             source: The file.
             name: For people.
-            consent: Who agreed to the use of the face, in a sentence.
+            consent: What the shown person agreed to, in a sentence; it is kept with the avatar.
+            consent_by: Who that is.
             webhook: An address that hears of the end.
             once: Idempotency key.
             progress: Told how much has been sent.
             options: Further fields of the API.
         """
-        return await self._send(asks.train(Path(source), name, consent, webhook, once, options), progress)
+        return await self._send(asks.train(Path(source), name, consent, consent_by, webhook, once, options), progress)
 
     async def avatars(self) -> tuple[Avatar, ...]:
         """The avatars that can speak."""
@@ -273,10 +275,30 @@ class AsyncVisema:
         return await self._send(asks.voices(language, gender, engine))
 
     async def clone(
-        self, sample: Path | str, *, name: str, consent: str, engine: str | None = None, once: str | None = None
+        self,
+        sample: Path | str,
+        *,
+        name: str,
+        consent: str,
+        consent_by: str | None = None,
+        engine: str | None = None,
+        language: str | None = None,
     ) -> Voice:
-        """Make a voice like that of a recording; ``consent`` says who agreed, in a sentence."""
-        return await self._send(asks.clone(Path(sample), name, consent, engine, once))
+        """Make a voice like that of a recording.
+
+        Args:
+            sample: The recording.
+            name: What the voice is to be called.
+            consent: What the person whose voice it is agreed to, in a sentence; it is kept with the voice.
+            consent_by: Who that is.
+            engine: ``match``, an embedded voice set to the sample, which is no clone; or ``elevenlabs``.
+            language: That a match shall speak.
+        """
+        return await self._send(asks.clone(Path(sample), name, consent, consent_by, engine, language))
+
+    async def delete_voice(self, name: str) -> None:
+        """Remove a voice of your own."""
+        await self._send(asks.delete_voice(name))
 
     async def tts(
         self, text: str, *, voice: str | None = None, rate: float | None = None, pitch: float | None = None,
@@ -318,6 +340,14 @@ class AsyncVisema:
             await asyncio.sleep(pause)
         raise late(name, timeout)
 
+    async def usage(self) -> Mapping[str, Any]:
+        """What your key has used this month, and what it may."""
+        return await self._send(asks.usage())
+
+    async def output(self, mark: str) -> Mapping[str, Any]:
+        """What is known of a film by the id inside it."""
+        return await self._send(asks.output(mark))
+
     async def health(self) -> Mapping[str, Any]:
         """How the server is."""
         return await self._send(asks.health())
@@ -335,13 +365,13 @@ class AsyncVisema:
                     return result_of(ask, answer.status_code, answer.text)
                 raise error_of(answer.status_code, json_of(answer.text), answer.headers)
             except (httpx.TransportError, ApiError) as e:
-                await self._pause(attempt, e)
+                await self._pause(attempt, e, repeats=ask.repeats)
         raise AssertionError  # the last pause raises
 
-    async def _pause(self, attempt: int, error: Exception) -> None:
+    async def _pause(self, attempt: int, error: Exception, *, repeats: bool = True) -> None:
         """Wait before the next attempt, or raise ``error`` where it is final."""
         told = error if isinstance(error, ApiError) else unreachable(self.url, error)
-        pause = self._retry.pause(attempt, told)
+        pause = self._retry.pause(attempt, told, repeats=repeats)
         if pause is None:
             raise told from (None if told is error else error)
         await asyncio.sleep(pause)

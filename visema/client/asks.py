@@ -84,12 +84,13 @@ def train(
     source: Path,
     name: str | None,
     consent: str | None,
+    consent_by: str | None,
     webhook: str | None,
     once: str | None,
     options: Mapping[str, Any],
 ) -> Ask[Job]:
     """Make an avatar of a video or a photo."""
-    given = {"name": name, "consent": consent, "webhook": webhook, **options}
+    given = {"name": name, "consent": consent, "consent_by": consent_by, "webhook": webhook, **options}
     body = {key: value for key, value in given.items() if value is not None}
     return Ask("POST", f"{API}/avatars/train", Job.of, body=body, files={"source": source}, headers=once_headers(once))
 
@@ -115,13 +116,19 @@ def voices(language: str | None, gender: str | None, engine: str | None) -> Ask[
     return Ask("GET", f"{API}/voices", lambda told: page_of("voices", Voice.of)(told).items, query=query)
 
 
-def clone(sample: Path, name: str, consent: str, engine: str | None, once: str | None) -> Ask[Voice]:
+def clone(
+    sample: Path, name: str, consent: str, consent_by: str | None, engine: str | None, language: str | None
+) -> Ask[Voice]:
     """Make a voice like that of a recording."""
-    given = {"name": name, "consent": consent, "engine": engine}
+    given = {"name": name, "consent": consent, "consent_by": consent_by, "engine": engine, "language": language}
     body = {key: value for key, value in given.items() if value is not None}
-    return Ask(
-        "POST", f"{API}/voices/clone", Voice.of, body=body, files={"sample": sample}, headers=once_headers(once)
-    )
+    # Sent twice, the second would hear that the name is taken.
+    return Ask("POST", f"{API}/voices/clone", Voice.of, body=body, files={"sample": sample}, repeats=False)
+
+
+def delete_voice(name: str) -> Ask[None]:
+    """Remove a voice."""
+    return Ask("DELETE", f"{API}/voices/{_name(name)}", _nothing)
 
 
 def tts(text: str, voice: str | None, rate: float | None, pitch: float | None, volume: float | None) -> Ask[Speech]:
@@ -142,6 +149,16 @@ def batch(items: Sequence[Mapping[str, Any]], webhook: str | None, once: str | N
 def batch_status(batch_id: str) -> Ask[Batch]:
     """How far a batch is."""
     return Ask("GET", f"{API}/batch/{_name(batch_id)}", Batch.of)
+
+
+def usage() -> Ask[Mapping[str, Any]]:
+    """What was used."""
+    return Ask("GET", f"{API}/usage", dict)
+
+
+def output(mark: str) -> Ask[Mapping[str, Any]]:
+    """What is known of a film."""
+    return Ask("GET", f"{API}/outputs/{_name(mark)}", dict)
 
 
 def health() -> Ask[Mapping[str, Any]]:

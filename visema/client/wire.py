@@ -34,6 +34,7 @@ class Ask(Generic[T]):
         body: Sent as JSON, or as form fields beside ``files``.
         files: Form field to file.
         headers: Of its own.
+        repeats: It may be sent again where it is not known whether it arrived.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Ask(Generic[T]):
     body: Mapping[str, Any] | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeats: bool = True
 
     def params(self) -> dict[str, Any]:
         """The query without what was not given."""
@@ -68,9 +70,9 @@ class Retry:
     first_s: float = 0.5
     most_s: float = 30.0
 
-    def pause(self, attempt: int, error: ApiError) -> float | None:
+    def pause(self, attempt: int, error: ApiError, *, repeats: bool = True) -> float | None:
         """Seconds to wait after the failure of ``attempt`` (from 0); None where it is final."""
-        passing = isinstance(error, Unreachable) or error.status in _PASSING
+        passing = (repeats and isinstance(error, Unreachable)) or error.status in _PASSING
         if not passing or attempt >= self.times:
             return None
         asked = error.retry_after
