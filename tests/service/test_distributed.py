@@ -106,7 +106,7 @@ def test_a_worker_elsewhere_makes_the_film(desk: Desk, pool: Pool, avatar_cache:
 
 def test_what_a_killed_worker_was_making_is_made_again_once(desk: Desk, pool: Pool, avatar_cache: Path) -> None:
     first = pool.start()
-    long = ask(desk, avatar_cache, text="This is a long text that takes a while to be said and to be drawn. " * 40)
+    long = ask(desk, avatar_cache, text="This is a long text that takes a while to be said and to be drawn. " * 14)
     wait(lambda: state(desk, long) is State.RUNNING, "not begun", pool.log)
     pool.kill(first)
     pool.start()

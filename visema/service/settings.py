@@ -63,7 +63,7 @@ class Settings:
     max_waiting_client: int = 50
     lease_s: float = 15.0
     max_job_s: float = 3600.0
-    attempts: int = 3
+    attempts: int = 5
     origins: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
     audit_days: float = 90.0
