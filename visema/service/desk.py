@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from visema.service.who import Who
 
 log = logging.getLogger(__name__)
 
+#: How long jobs usually take is asked anew after so long, seconds.
+_USUAL_S: Final = 1.0
 #: Progress below this says too little about how long the rest will take, percent.
 _TELLING = 8.0
 
@@ -72,6 +75,7 @@ class Desk:
         self.settings = settings
         self.files = Files(settings.folder, storage_of(settings.storage))
         self.store = JobStore(settings.database_url)
+        self._usually: tuple[float, float | None] = (-math.inf, None)
         self.crew: Crew | Herald = (
             Herald(settings, self.store, self.files, Broker(settings.broker) if settings.broker else None)
             if settings.broker or not settings.workers
@@ -192,7 +196,7 @@ class Desk:
         """Many jobs and what follows from them, with few questions to the database."""
         if all(job.state.over for job in jobs):
             return [Standing(job, 0, 0.0) for job in jobs]
-        places, usual = self.store.places(), self.store.usual_seconds()
+        places, usual = self.store.places(), self._usual()
         return [
             Standing(job, place, self._left(job, place, usual))
             for job in jobs
@@ -249,7 +253,15 @@ class Desk:
     def _seconds_left(self, job: Job, place: int) -> float | None:
         if job.state.over:
             return 0.0
-        return self._left(job, place, self.store.usual_seconds())
+        return self._left(job, place, self._usual())
+
+    def _usual(self) -> float | None:
+        """How long the last jobs took; asked of the database once in a while."""
+        asked, found = self._usually
+        if time.monotonic() - asked > _USUAL_S:
+            found = self.store.usual_seconds()
+            self._usually = time.monotonic(), found
+        return found
 
     def _left(self, job: Job, place: int, usual: float | None) -> float | None:
         if job.state.over:
