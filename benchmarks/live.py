@@ -1,6 +1,6 @@
 """The live view as a visitor sees and hears it, in real headless Chromium, and as a crowd costs it.
 
-    python benchmarks/live.py [--quick] [--json] [--crowd]
+    python benchmarks/live.py [--quick] [--json] [--crowd] [--minutes N]
 
 Nothing is believed that the player says about itself: every loop frame carries its number as blocks that are read back
 from the canvas after each frame of the screen, a voice of bursts is caught on the audio clock by a worklet, and the
@@ -100,6 +100,26 @@ def visitor(folder: Path, *, quick: bool) -> dict[str, float]:
     return out
 
 
+def listened(folder: Path, minutes: int) -> dict[str, float]:
+    """One visitor who listens for so long, a minute at a time, at 30 pictures a second of 512 x 512."""
+    avatar = make_avatar(folder, "512", 2.5, 30)
+    with running(folder, avatar.id, free_port()) as server, seen_by.chromium() as browser:
+        visit = seen_by.Visit(browser, server, avatar)
+        visit.learn()
+        visit.say("Warm.")
+        visit.silence()
+        talks = [seen_by.talk(visit, 60.0) for _ in range(minutes)]
+        visit.close()
+    return {
+        "minutes": float(minutes),
+        "dropouts": sum(talk["dropouts"] for talk in talks),
+        "skew_median_ms": max((talk["skew_median_ms"] for talk in talks), key=abs),
+        "skew_p95_ms": max(talk["skew_p95_ms"] for talk in talks),
+        "fps": min(talk["fps"] for talk in talks),
+        "fps_median": sorted(talk["fps"] for talk in talks)[minutes // 2],
+    }
+
+
 def crowds(folder: Path, *, quick: bool) -> dict[str, float]:
     """All figures of crowds, at 25 pictures a second of 512 x 512."""
     seconds = 5.0 if quick else 20.0
@@ -127,11 +147,17 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--crowd", action="store_true", help="raw readers in place of a browser")
+    parser.add_argument(
+        "--minutes", type=int, metavar="N", help="one visitor who listens for N minutes: drop-outs, skew; nothing else"
+    )
     options = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["VISEMA_CACHE"] = scratch
-        found = (crowds if options.crowd else visitor)(Path(scratch), quick=options.quick)
+        if options.minutes:
+            found = listened(Path(scratch), options.minutes)
+        else:
+            found = (crowds if options.crowd else visitor)(Path(scratch), quick=options.quick)
     found["load"] = load
     found = {key: round(value, 2) for key, value in found.items()}
     if options.json:
