@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from visema.cli.progress import progress_bar
-from visema.errors import InputError
 
 if TYPE_CHECKING:
     from visema.client import Job, Visema
@@ -63,10 +62,7 @@ def connect(arguments: argparse.Namespace) -> Visema:
     """
     from visema.client import Visema
 
-    try:
-        return Visema(arguments.server, arguments.key, verify=arguments.ca or True)
-    except OSError as e:
-        raise InputError(f"The certificate {arguments.ca} cannot be used: {e}.", "Give a PEM file.") from e
+    return Visema(arguments.server, arguments.key, verify=arguments.ca or True)
 
 
 @contextmanager

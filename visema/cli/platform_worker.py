@@ -11,17 +11,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from visema.errors import InputError
+from visema.ops import alive, logs
 from visema.service.jobs import State
 from visema.service.order import QUEUES
 
 if TYPE_CHECKING:
     from visema.service.files import Files
     from visema.service.settings import Settings
-    from visema.service.storage import storage_of
     from visema.service.store import JobStore
 
 log = logging.getLogger(__name__)
 
+#: The file of the health check is touched this often.
+BEAT_S: Final = 5.0
 _QUEUES: Final = tuple(dict.fromkeys(QUEUES.values()))
 
 
@@ -46,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from visema.service.files import Files
     from visema.service.settings import settings_from
+    from visema.service.storage import storage_of
     from visema.service.store import JobStore
 
+    logs.set_up()
     queues = [name.strip() for name in arguments.queues.split(",") if name.strip()]
     if not queues or not set(queues) <= set(_QUEUES):
         raise InputError(f"--queues is '{arguments.queues}'.", f"Choose from {', '.join(_QUEUES)}.")
@@ -82,6 +86,7 @@ def _look_for_jobs(settings: Settings, queues: list[str], store: JobStore, files
     crew = Crew(settings, store, files, queues=queues, alone=False)
     crew.start()
     try:
-        over.wait()
+        while not over.wait(BEAT_S):
+            alive.touch()
     finally:
         crew.close()

@@ -18,7 +18,7 @@ from visema.client.asks import Options
 from visema.client.download import Download
 from visema.client.errors import ApiError, error_of, unreachable
 from visema.client.results import Avatar, Batch, Job, Page, Speech, Voice
-from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, url_of
+from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, trust, url_of
 from visema.client.wire import (
     Ask,
     Events,
@@ -73,7 +73,9 @@ class AsyncVisema:
     ) -> None:
         self.url = url_of(url)
         self._retry = retry or Retry()
-        self._http = httpx.AsyncClient(base_url=self.url, headers=headers_of(key), timeout=timeout, verify=verify)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify)
+        )
 
     async def close(self) -> None:
         """Let the connections go."""

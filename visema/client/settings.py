@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import ssl
 from typing import Final
 
 import visema
@@ -38,6 +39,20 @@ def headers_of(key: str | None) -> dict[str, str]:
         "User-Agent": f"visema/{visema.__version__}",
         "Accept": "application/json",
     } | ({"Authorization": f"Bearer {key}"} if key else {})
+
+
+def trust(verify: bool | str) -> bool | ssl.SSLContext:
+    """How certificates are checked: as usual, not at all, or by those in a file.
+
+    Raises:
+        InputError: The file cannot be used.
+    """
+    if isinstance(verify, bool):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except OSError as e:
+        raise InputError(f"The certificates in {verify} cannot be used: {e}.", "Give a PEM file.") from e
 
 
 def seconds_of(timeout: float | None) -> float:

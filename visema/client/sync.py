@@ -16,7 +16,7 @@ from visema.client.asks import Options
 from visema.client.download import Download
 from visema.client.errors import ApiError, error_of, unreachable
 from visema.client.results import Avatar, Batch, Job, Page, Speech, Voice
-from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, url_of
+from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, trust, url_of
 from visema.client.wire import (
     Ask,
     Events,
@@ -64,7 +64,7 @@ class Visema:
     ) -> None:
         self.url = url_of(url)
         self._retry = retry or Retry()
-        self._http = httpx.Client(base_url=self.url, headers=headers_of(key), timeout=timeout, verify=verify)
+        self._http = httpx.Client(base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify))
 
     def close(self) -> None:
         """Let the connections go."""

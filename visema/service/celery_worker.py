@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from visema.media.guard import trust
+from visema.ops import alive, logs, traces
 from visema.service.broker import TASK, Broker
 from visema.service.herald import Herald
 from visema.service.settings import Settings
@@ -32,7 +33,7 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
         store: The jobs.
         files: The folder.
     """
-    from celery.signals import worker_process_init
+    from celery.signals import heartbeat_sent, setup_logging, worker_process_init
 
     broker = Broker(settings.broker)
     app = broker.app
@@ -41,9 +42,15 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def begin(**_: Any) -> None:
         # A process of its own: nothing of the parent's connections may be used in it.
+        traces.start("visema-worker")
         trust(settings.folder / "temp")
         workers[:] = [Worker(settings, f"celery@{socket.gethostname()[:40]}:{os.getpid()}-{secrets.token_hex(3)}")]
         warm()
+
+    heartbeat_sent.connect(alive.touch, weak=False)
+    if logs.wanted():
+        # Celery leaves the logs alone where somebody listens to this.
+        setup_logging.connect(_keep_logs, weak=False)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def make(queue: str) -> None:
@@ -61,3 +68,7 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
         )  # fmt: skip
     finally:
         herald.close()
+
+
+def _keep_logs(**_: object) -> None:
+    logs.set_up()
