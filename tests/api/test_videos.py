@@ -182,7 +182,7 @@ def test_pages_do_not_shift_while_jobs_are_added(paused: Platform) -> None:
         cursor = {"cursor": page["next"]}
     assert seen == all_of_them and len(set(seen)) == len(seen)
     assert {job["state"] for job in bob.get("/jobs", state="queued")["jobs"]} == {"queued"}
-    assert bob.get("/jobs", kind="train")["jobs"] == []
+    assert all(job["kind"] == "train" for job in bob.get("/jobs", kind="train")["jobs"])
     for wrong in ({"cursor": "x"}, {"limit": 0}, {"limit": 1000}, {"state": "lost"}):
         refused(bob.ask("GET", "/jobs", params=wrong), 422)
     for job in bob.get("/jobs", limit=200, state="queued")["jobs"]:

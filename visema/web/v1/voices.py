@@ -107,9 +107,9 @@ async def clone(request: Request, api: Server, who: Voices) -> Response:
     return JSONResponse(_made(own, who, owners), 201, {**NO_STORE, "Location": f"{BASE}/voices"})
 
 
-@router.get("/{name}/preview", response_class=Response, responses={**_WAV, **problems(404)}, summary="Hear a voice")
+@router.get("/{name}/preview", response_class=Response, responses={**_WAV, **problems(404, 409)}, summary="Hear a voice")
 async def preview(name: InName, api: Server, who: Reader) -> Response:
-    """A short sentence in the voice's language, as WAV. A voice that cannot speak now is no other one instead: 503."""
+    """A short sentence in the voice's language, as WAV. A voice that cannot speak now is no other one instead: 409."""
     from visema.speech.speak import speak
 
     async with api.speaking:
@@ -118,7 +118,7 @@ async def preview(name: InName, api: Server, who: Reader) -> Response:
         speech = await asyncio.to_thread(speak, greeting(language), full, offline=api.offline)
     if speech.voice != full:
         hint = Message("Try again later, or choose another voice.")
-        raise RequestError("voice", Message("The voice cannot speak now."), hint, 503)
+        raise RequestError("voice", Message("The voice cannot speak now."), hint, 409)
     data = wav_bytes(speech.samples, speech.rate)
     return Response(data, media_type="audio/wav", headers={"Cache-Control": "private, max-age=3600"})
 
