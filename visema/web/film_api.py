@@ -81,6 +81,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         responses=problems(400, 403, 408, 413, 415, 422, 429, 503, 507),
         openapi_extra=_FORM,
         summary="Make a film of a picture and a recording or text",
+        tags=["films"],
     )
     @explained
     async def generate(request: Request) -> Response:
@@ -110,7 +111,13 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         }
         return JSONResponse(answer, 202, {**NO_STORE, "Location": f"/status/{job_id}"})
 
-    @app.get("/status/{session_id}", response_model=Status, responses=problems(404), summary="How far a film is")
+    @app.get(
+        "/status/{session_id}",
+        response_model=Status,
+        responses=problems(404),
+        summary="How far a film is",
+        tags=["films"],
+    )
     @explained
     async def status(session_id: str, request: Request) -> Response:
         standing = await asyncio.to_thread(found, session_id, asker(request))
@@ -121,6 +128,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         response_model=Status,
         responses=problems(403, 404, 409, 410),
         summary="Cancel a film that waits or is being made",
+        tags=["films"],
     )
     @explained
     async def cancel(session_id: str, request: Request) -> Response:
@@ -136,6 +144,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         response_class=FileResponse,
         responses={200: {"content": {"video/mp4": {}}, "description": "The film"}, **problems(404, 409, 410, 416)},
         summary="The film, whole or in ranges",
+        tags=["films"],
     )
     @explained
     async def download(session_id: str, request: Request) -> Response:
@@ -149,6 +158,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         response_class=Response,
         responses=problems(403, 404, 409, 410),
         summary="Remove a finished film before its time",
+        tags=["films"],
     )
     @explained
     async def remove(session_id: str, request: Request) -> Response:
@@ -157,7 +167,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         await asyncio.to_thread(desk.remove, session_id)
         return Response(status_code=204)
 
-    @app.get("/config", response_model=Config, summary="What the service makes, and its limits")
+    @app.get("/config", response_model=Config, summary="What the service makes, and its limits", tags=["films"])
     @explained
     async def config() -> Response:
         return JSONResponse(_config(desk), headers=NO_STORE)

@@ -78,6 +78,7 @@ def add_film_page(app: FastAPI, house: House, desk: Desk, check_origin: Callable
             "properties": {"image": {"type": "string", "format": "binary"}},
         }}}}},
         summary="The faces of a picture, the largest first",
+        tags=["films"],
     )  # fmt: skip
     @explained
     async def preview(request: Request) -> Response:

@@ -14,6 +14,7 @@ from visema.errors import AvatarError, InputError, VisemaError
 from visema.live import requests
 from visema.live.requests import MAX_MESSAGE, RequestError, manner
 from visema.live.theatre import Full, Session, Theatre
+from visema.web import live_description
 from visema.web.live_feeds import BOUNDARY, EventFeed, Feed, PictureFeed
 from visema.web.live_gate import Bucket, Gate
 from visema.web.live_socket import TEXTS
@@ -38,11 +39,11 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
             raise RequestError("unknown_session", "There is no such session, or it has ended.", hint, 404)
         return session
 
-    @app.get("/api/v1/live/stats")
+    @app.get("/api/v1/live/stats", **live_description.STATS)
     async def stats() -> Response:
         return JSONResponse(theatre.crew.metrics.json(), headers=NO_STORE)
 
-    @app.post("/api/v1/live")
+    @app.post("/api/v1/live", **live_description.OPEN)
     @explained
     async def open_session(request: Request) -> Response:
         guard(request)
@@ -54,12 +55,12 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         session = await asyncio.to_thread(theatre.open, avatar, voice=usual, lasting=True)
         return JSONResponse(_facts(session), 201, NO_STORE)
 
-    @app.get("/api/v1/live/{name}")
+    @app.get("/api/v1/live/{name}", **live_description.LOOK)
     @explained
     async def look(name: str) -> Response:
         return JSONResponse(_facts(session_of(name)), headers=NO_STORE)
 
-    @app.post("/api/v1/live/{name}/say")
+    @app.post("/api/v1/live/{name}/say", **live_description.SAY)
     @explained
     async def say(name: str, request: Request) -> Response:
         guard(request)
@@ -80,21 +81,21 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         )
         return JSONResponse({"utterance": utterance.number}, 202, NO_STORE)
 
-    @app.post("/api/v1/live/{name}/interrupt")
+    @app.post("/api/v1/live/{name}/interrupt", **live_description.INTERRUPT)
     @explained
     async def interrupt(name: str, request: Request) -> Response:
         guard(request)
         session_of(name).stage.interrupt()
         return JSONResponse({}, 202, NO_STORE)
 
-    @app.post("/api/v1/live/{name}/clear")
+    @app.post("/api/v1/live/{name}/clear", **live_description.CLEAR)
     @explained
     async def clear(name: str, request: Request) -> Response:
         guard(request)
         session_of(name).stage.clear()
         return JSONResponse({}, 202, NO_STORE)
 
-    @app.post("/api/v1/live/{name}/close")
+    @app.post("/api/v1/live/{name}/close", **live_description.CLOSE)
     @explained
     async def close(name: str, request: Request) -> Response:
         guard(request)
@@ -104,7 +105,7 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         await asyncio.to_thread(theatre.close, session)
         return JSONResponse({}, headers=NO_STORE)
 
-    @app.get("/api/v1/live/{name}/events")
+    @app.get("/api/v1/live/{name}/events", **live_description.EVENTS)
     @explained
     async def events(name: str, request: Request) -> Response:
         guard(request)
@@ -113,7 +114,7 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         stream = _watched(theatre, gate, _address(request), session, feed, feed.stream())
         return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM)
 
-    @app.get("/api/v1/live/{name}/mjpeg")
+    @app.get("/api/v1/live/{name}/mjpeg", **live_description.MJPEG)
     @explained
     async def mjpeg(name: str, request: Request) -> Response:
         guard(request)

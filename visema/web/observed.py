@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from visema.ops import logs, traces
 from visema.ops.numbers import REQUEST_BOUNDS, Counter, Histogram
@@ -115,7 +115,10 @@ def add_metrics(app: FastAPI, *told: Callable[[], str]) -> Callable[[], str]:
     def text() -> str:
         return "".join(part() for part in told)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get(
+        "/metrics", tags=["server"], summary="Numbers for Prometheus", response_class=PlainTextResponse,
+
+    )  # fmt: skip
     def metrics() -> Response:
         return Response(text(), media_type=FORMAT, headers={"Cache-Control": "no-store"})
 

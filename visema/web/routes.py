@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
 
 import visema
 from visema.avatar import ID, SHEET, THUMBNAIL
@@ -19,12 +21,18 @@ if TYPE_CHECKING:
     from visema.service.desk import Desk
     from visema.web.house import House
 
+log = logging.getLogger(__name__)
+
 #: Pictures of an idle loop never change under their address.
 _FOREVER = {"Cache-Control": "private, max-age=86400, immutable"}
 _NEVER = {"Cache-Control": "no-store"}
 _EVENTS = ("playing", "time", "waiting", "ended", "blocked", "error")
 #: A report of the browser's clock is a handful of numbers.
 _MAX_REPORT = 1024
+_ROOT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Addresses by name"},
+    307: {"description": "The page, for browsers"},
+}
 _MEDIA = {".mp4": "video/mp4", ".srt": "application/x-subrip", ".vtt": "text/vtt"}
 
 
@@ -34,19 +42,25 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
     def missing(what: str) -> JSONResponse:
         return JSONResponse({"error": f"{what} is not here."}, status_code=404, headers=_NEVER)
 
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.head("/", include_in_schema=False)
+    @app.get("/", tags=["server"], summary="What is where; a browser is sent to the page", responses=_ROOT)
     async def root(request: Request) -> Response:
         if "text/html" in request.headers.get("accept", ""):
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"ui/{query}")
         facts = {"name": "visema", "version": visema.__version__, "page": "/ui/", "health": "/health"}
         films = {"config": "/config", "generate": "/generate", "openapi": "/openapi.json"} if desk else {}
-        return JSONResponse(facts | films)
+        platform = {"docs": "/docs", "api": "/api/v1", "ready": "/ready"} if desk else {}
+        return JSONResponse(facts | films | platform)
 
-    @app.get("/health", summary="Whether the server is well")
+    @app.get("/health", tags=["server"], summary="Whether the server is well")
     def health() -> dict[str, Any]:
         facts = {"status": "ok", "version": visema.__version__, "visitors": house.visitors}
-        return facts | (desk.health() if desk else {})
+        try:
+            return facts | (desk.health() if desk else {})
+        except SQLAlchemyError as e:  # the server itself is well: to start it anew would not help
+            log.warning("The database could not be asked: %s", e)
+            return facts | {"status": "database away"}
 
     @app.get("/favicon.ico", include_in_schema=False)
     async def favicon() -> Response:

@@ -12,10 +12,13 @@ from fastapi.responses import HTMLResponse
 from pydantic.json_schema import models_json_schema
 
 import visema
+from visema.web.v1.errors import ALWAYS, about
 from visema.web.v1.requests import BY_HAND
 
 router = APIRouter(include_in_schema=False)
 
+#: Addresses that anybody may ask, and that refuse nobody.
+_OPEN: Final = ("/health", "/ready")
 #: The package that carries Swagger UI's files; its own addresses are not used.
 _PACKAGE: Final = "fastapi_swagger"
 _FILES: Final = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -118,10 +121,13 @@ def _complete(found: dict[str, Any]) -> None:
     }
     # Without any key on the server this machine's own user needs none, which the empty entry says.
     found["security"] = [{"bearer": []}, {"header": []}, {}]
-    for path in found["paths"].values():
-        for operation in path.values():
-            validation = operation.get("responses", {}).get("422")
-            if validation and "HTTPValidationError" in str(validation):
-                del operation["responses"]["422"]
+    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            answers = operation["responses"]
+            if "HTTPValidationError" in str(answers.get("422")):
+                del answers["422"]
+            for code in () if path in _OPEN else ALWAYS:
+                answers.setdefault(str(code), {"description": about(code), "content": problem})
     for name in ("HTTPValidationError", "ValidationError"):
         parts["schemas"].pop(name, None)

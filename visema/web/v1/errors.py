@@ -50,12 +50,17 @@ _MISSING: Final[Mapping[str, Message]] = {
     "thing": Message("There is no such thing."),
 }
 #: What every address may answer with.
-_ALWAYS: Final = (401, 403, 422, 429, 500, 503)
+ALWAYS: Final = (401, 403, 422, 429, 500, 503)
+
+
+def about(code: int) -> str:
+    """What one of HTTP's numbers means here."""
+    return _WORDS[code]
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     """What an address may answer with instead, for its description: ``codes`` and what any address may."""
-    return {code: {"model": Problem, "description": _WORDS[code]} for code in sorted({*codes, *_ALWAYS})}
+    return {code: {"model": Problem, "description": _WORDS[code]} for code in sorted({*codes, *ALWAYS})}
 
 
 def not_found(what: str = "thing") -> RequestError:

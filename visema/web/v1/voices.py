@@ -107,7 +107,9 @@ async def clone(request: Request, api: Server, who: Voices) -> Response:
     return JSONResponse(_made(own, who, owners), 201, {**NO_STORE, "Location": f"{BASE}/voices"})
 
 
-@router.get("/{name}/preview", response_class=Response, responses={**_WAV, **problems(404, 409)}, summary="Hear a voice")
+@router.get(
+    "/{name}/preview", response_class=Response, responses={**_WAV, **problems(404, 409)}, summary="Hear a voice"
+)
 async def preview(name: InName, api: Server, who: Reader) -> Response:
     """A short sentence in the voice's language, as WAV. A voice that cannot speak now is no other one instead: 409."""
     from visema.speech.speak import speak
