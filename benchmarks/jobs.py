@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,7 @@ from visema.service.desk import Desk  # noqa: E402
 from visema.service.jobs import State  # noqa: E402
 from visema.service.order import Order  # noqa: E402
 from visema.service.schema import DELIVERIES  # noqa: E402
-from visema.service.settings import Settings  # noqa: E402
+from visema.service.settings import Settings, settings_from  # noqa: E402
 from visema.service.who import Who  # noqa: E402
 from visema.setup import prepare_avatar  # noqa: E402
 
@@ -55,7 +56,8 @@ TARGETS = {
 }
 CLIENTS = 5
 WORKERS = 2
-LEASE_S = 3.0
+#: With --quick a lost worker's job comes back sooner than usual, or a minute would not do.
+QUICK_LEASE_S = 3.0
 TEXT = "Hello there."
 LONG = "This is a long text that takes a while to be said and to be drawn. " * 60
 #: Nothing is sent, for no courier runs: what counts is how often it would have been.
@@ -77,8 +79,10 @@ def main() -> None:
         os.chmod(name, 0o755)  # noqa: PTH101  # PostgreSQL's account has to get in
         folder = Path(name)
         os.environ |= {"VISEMA_CACHE": str(folder / "cache"), "VISEMA_OUTPUTS": str(folder / "outputs")}
-        os.environ |= {"VISEMA_OFFLINE": "1", "VISEMA_LEASE_SECONDS": str(LEASE_S), "VISEMA_MAX_QUEUE": "100000"}
+        os.environ |= {"VISEMA_OFFLINE": "1", "VISEMA_MAX_QUEUE": "100000"}
         os.environ |= {"VISEMA_MAX_QUEUE_CLIENT": "100000"}
+        if options.quick:
+            os.environ["VISEMA_LEASE_SECONDS"] = str(QUICK_LEASE_S)
         if options.backend == "postgresql":
             os.environ["VISEMA_DATABASE"] = stack.enter_context(postgres_running()).url
             os.environ["VISEMA_BROKER"] = stack.enter_context(redis_running()).url
@@ -97,11 +101,8 @@ def main() -> None:
 
 
 def settings(folder: Path) -> Settings:
-    """As the processes read them from the environment."""
-    return Settings(
-        folder=folder, database=os.environ.get("VISEMA_DATABASE", ""), broker=os.environ.get("VISEMA_BROKER", ""),
-        workers=0, lease_s=LEASE_S, max_waiting=100_000, max_waiting_client=100_000, offline=True,
-    )  # fmt: skip
+    """As the processes read them from the environment; a server that makes nothing itself."""
+    return replace(settings_from(os.environ), folder=folder, workers=0)
 
 
 def under_fire(folder: Path, avatar: str, jobs: int, kill_every: float) -> dict[str, float]:

@@ -257,7 +257,7 @@ def test_a_failure_that_may_pass_is_tried_again_later_and_then_is_dead(store: Jo
         assert waiting and waiting.tries and [t["attempt"] for t in waiting.tries] == list(range(1, attempt + 1))
     assert store.claim("w", 10, 3)
     assert store.fail(name, "w", "storage", "gone", "wait", attempts=3) is State.FAILED
-    dead = store.dead()
+    dead = store.jobs(None, dead=True)
     assert [job.id for job in dead] == [name] and dead[0].tries and len(dead[0].tries) == 3
     assert store.retry(name) and not store.retry(name)
     again = store.claim("w", 10, 3)
@@ -268,7 +268,7 @@ def test_a_failure_of_the_input_is_final(store: JobStore) -> None:
     name = submit(store, "a", {}).id
     store.claim("w", 10, 3)
     assert store.fail(name, "w", "no_face", "none", "another") is State.FAILED
-    assert store.dead() == [] and not store.retry(name)
+    assert store.jobs(None, dead=True) == [] and not store.retry(name)
     assert store.fail(name, "w", "no_face", "none", "another") is None
 
 

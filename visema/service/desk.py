@@ -176,9 +176,11 @@ class Desk:
         batch: str | None = None,
         before: int | None = None,
         limit: int = 50,
+        *,
+        dead: bool = False,
     ) -> list[Job]:
-        """One's jobs, the newest first; who administers sees everybody's."""
-        return self.store.jobs(None if who.may("admin") else who.key, state, kind, batch, before, limit)
+        """One's jobs, the newest first; who administers sees everybody's. See `JobStore.jobs`."""
+        return self.store.jobs(None if who.may("admin") else who.key, state, kind, batch, before, limit, dead=dead)
 
     def look(self, job_id: str, who: Who | None = None) -> Standing | None:
         """What is to be told about a job; None where there is none of that name, or it is somebody else's."""
@@ -235,12 +237,8 @@ class Desk:
                 return job
             time.sleep(_LOOK_S)
 
-    def dead(self, who: Who) -> list[Job]:
-        """One's own jobs that failed for good after they had been tried several times."""
-        return self.store.dead(key=None if who.may("admin") else who.key)
-
     def retry(self, job_id: str, who: Who) -> bool:
-        """Try one of `dead` again; False where it is none."""
+        """Try a dead job again (see `JobStore.jobs`); False where it is none."""
         if self.look(job_id, who) is None or not self.store.retry(job_id):
             return False
         self.crew.poke()

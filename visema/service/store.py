@@ -112,6 +112,8 @@ class JobStore(Claims):
         batch: str | None = None,
         before: int | None = None,
         limit: int = 50,
+        *,
+        dead: bool = False,
     ) -> list[Job]:
         """Jobs, the newest first; a page goes on ``before`` the number of the last job of the page before it.
 
@@ -122,6 +124,7 @@ class JobStore(Claims):
             batch: Only those of it.
             before: Only those with a smaller number.
             limit: At most so many.
+            dead: Only those that failed for good after they had been tried several times.
         """
         wanted = sa.select(*FIELDS).order_by(_C.number.desc()).limit(limit)
         for column, value in ((_C.key, key), (_C.state, state and state.value), (_C.kind, kind), (_C.batch, batch)):
@@ -129,19 +132,13 @@ class JobStore(Claims):
                 wanted = wanted.where(column == value)
         if before is not None:
             wanted = wanted.where(_C.number < before)
+        if dead:
+            wanted = wanted.where(_C.state == State.FAILED.value, _C.tries.is_not(None))
         with self.reading() as connection:
             return [job_of(row) for row in connection.execute(wanted)]
 
-    def dead(self, *, key: str | None = None, limit: int = 100) -> list[Job]:
-        """Jobs that failed for good after they had been tried several times, the newest first."""
-        wanted = sa.select(*FIELDS).where(_C.state == State.FAILED.value, _C.tries.is_not(None))
-        if key is not None:
-            wanted = wanted.where(_C.key == key)
-        with self.reading() as connection:
-            return [job_of(row) for row in connection.execute(wanted.order_by(_C.number.desc()).limit(limit))]
-
     def retry(self, job_id: str) -> bool:
-        """Put a job of `dead` into the queue again, as if it were new; False where it is none."""
+        """Put a dead job (see `jobs`) into the queue again, as if it were new; False where it is none."""
         again = {
             "state": State.QUEUED.value, "stage": "queued", "error": "", "detail": "", "hint": "", "attempts": 0,
             "due": 0.0, "percent": 0.0, "ended": None, "started": None, "cancel": False,

@@ -163,6 +163,9 @@ async def jobs(
     state: Annotated[answers.StateWord | None, Query(description="Only those in this state")] = None,
     kind: Annotated[answers.KindWord | None, Query(description="Only those of this kind")] = None,
     batch: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,64}$", description="Only those of this batch")] = None,
+    dead: Annotated[
+        bool, Query(description="Only those that failed for good after they had been tried several times")
+    ] = False,
     cursor: Annotated[str | None, Query(pattern=_CURSOR, description="'next' of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs of a page")] = 50,
 ) -> Response:
@@ -172,7 +175,7 @@ async def jobs(
     language = language_of(request)
 
     def read() -> dict[str, Any]:
-        page = api.desk.jobs(who, wanted, kind, batch, before, limit + 1)
+        page = api.desk.jobs(who, wanted, kind, batch, before, limit + 1, dead=dead)
         shown = [told(standing, language, api.desk.files) for standing in api.desk.stand_all(page[:limit])]
         return {"jobs": shown, "next": str(page[limit - 1].number) if len(page) > limit else None}
 
