@@ -12,7 +12,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
     parser.add_argument("job", help="its id")
     parser.add_argument("--wait", action="store_true", help="until it is over")
-    parser.add_argument("--output", "-o", type=Path, metavar="FILE", help="wait, and write the film here")
+    parser.add_argument("--output", "--save", "-o", type=Path, metavar="FILE", help="wait, and write the film here")
     api.add_server(parser)
 
 
