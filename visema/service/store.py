@@ -17,7 +17,7 @@ from visema.service.quotas import admit
 from visema.service.schema import BATCHES, JOBS
 
 _C: Final = JOBS.c
-#: Made once: how a job is, is asked for more often than all else, and putting the question takes longer than answering.
+#: Made once: this is asked more often than all else, and putting the question takes longer than the answer.
 _ONE: Final = sa.select(*FIELDS).where(_C.id == sa.bindparam("name"))
 #: Jobs whose length tells how long the next will take.
 _RECENT: Final = 20
