@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from visema.speech.access import value_of
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 
 PORT = 5000
 # Who starts this wants films: what makes them is loaded before the first one is asked for.
-os.environ.setdefault("VISEMA_EAGER", "1")
+if not value_of("VISEMA_EAGER"):
+    os.environ["VISEMA_EAGER"] = "1"
 
 
 def make_app() -> Any:
     """The application with the default avatar on stage, prepared now if need be."""
+    from visema import settings
     from visema.cli.arguments import DEFAULT_VIDEO
     from visema.cli.commands import find_video
     from visema.service.settings import settings_from
@@ -28,6 +32,7 @@ def make_app() -> Any:
     from visema.speech.voices import PAID_VARIABLE
     from visema.web.app import create_app
 
+    settings.load()
     films = settings_from(os.environ)
     # Who can reach this is the other server's affair.
     os.environ.setdefault(PAID_VARIABLE, "0")

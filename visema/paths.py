@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from visema import settings
 from visema.errors import OutputError
 
 #: The checkout, which holds `assets/` and, unless told otherwise, `cache/`.
@@ -22,7 +23,7 @@ PARTIAL = ".partial"
 
 def cache_dir() -> Path:
     """The folder of prepared avatars and generated speech: ``$VISEMA_CACHE``, else ``cache/`` in the checkout."""
-    return Path(os.environ.get("VISEMA_CACHE") or ROOT / "cache")
+    return settings.CACHE.of() or ROOT / "cache"
 
 
 def explain_os_error(error: OSError, path: Path) -> OutputError:

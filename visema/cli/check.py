@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module, metadata, util
@@ -40,7 +40,7 @@ REMOTE = (("ElevenLabs", "elevenlabs"), ("OpenAI voice", "openai"), ("Coqui XTTS
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "msedge")
 
 
-class _Lacking(Exception):
+class Lacking(Exception):
     """Something does not work; the text says what comes of it."""
 
 
@@ -61,7 +61,17 @@ class Check:
 
 def check(offline: bool = False) -> int:
     """Print a line for everything; exit code 0 when the main job can run, else 2."""
-    checks = (
+    missing = run_checks(base_checks(offline))
+    if missing:
+        print(f"\nThe main job cannot run here: {', '.join(missing)}.")
+        return 2
+    print("\nThe main job can run here.")
+    return 0
+
+
+def base_checks(offline: bool) -> tuple[Check, ...]:
+    """What the main job needs, and what it can use."""
+    return (
         Check("Python", _python, needed=True),
         Check("packages", _packages, needed=True),
         Check("extras", _extras),
@@ -77,34 +87,34 @@ def check(offline: bool = False) -> int:
         Check("disk", _disk, needed=True),
         Check("cache", _cache, needed=True),
     )
+
+
+def run_checks(checks: Iterable[Check]) -> list[str]:
+    """Print a line for each; the names of those that are needed and do not work."""
     missing = []
     for line in checks:
         try:
             found, works = line.look(), True
-        except (_Lacking, VisemaError, ImportError, OSError, RuntimeError, ValueError) as e:
+        except (Lacking, VisemaError, ImportError, OSError, RuntimeError, ValueError) as e:
             found, works = str(e) or type(e).__name__, False
         mark = "ok" if works else ("MISSING" if line.needed else "no")
         print(f"{line.name:<15} {mark:<8} {found}", flush=True)
         if not works and line.needed:
             missing.append(line.name)
-    if missing:
-        print(f"\nThe main job cannot run here: {', '.join(missing)}.")
-        return 2
-    print("\nThe main job can run here.")
-    return 0
+    return missing
 
 
 def _python() -> str:
     version = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     if not (3, 10) <= sys.version_info[:2] < (3, 13):
-        raise _Lacking(f"{version}; Visema needs Python 3.10, 3.11 or 3.12")
+        raise Lacking(f"{version}; Visema needs Python 3.10, 3.11 or 3.12")
     return version
 
 
 def _packages() -> str:
     lacking = [name for name in NEEDED if util.find_spec(name) is None]
     if lacking:
-        raise _Lacking(f"{', '.join(lacking)} not installed; run ./run.sh, which installs what is missing")
+        raise Lacking(f"{', '.join(lacking)} not installed; run ./run.sh, which installs what is missing")
     shown = ("mediapipe", "opencv-python", "av", "numpy")
     return ", ".join(f"{name} {_version(name)}" for name in shown)
 
@@ -112,7 +122,7 @@ def _packages() -> str:
 def _extras() -> str:
     lacking = [f"{name} ({use})" for name, use in USEFUL.items() if util.find_spec(name) is None]
     if lacking:
-        raise _Lacking(f"not installed: {', '.join(lacking)}")
+        raise Lacking(f"not installed: {', '.join(lacking)}")
     return ", ".join(USEFUL)
 
 
@@ -133,7 +143,7 @@ def _embedded_voice() -> str:
 
 
 def _not_asked() -> str:
-    raise _Lacking("not asked (--offline)")
+    raise Lacking("not asked (--offline)")
 
 
 def _network_voice() -> str:
@@ -152,9 +162,9 @@ def _network_voice() -> str:
     try:
         answer = answers.get(timeout=NETWORK_S)
     except queue.Empty:
-        raise _Lacking(f"no answer within {NETWORK_S:g} s; the embedded voice speaks") from None
+        raise Lacking(f"no answer within {NETWORK_S:g} s; the embedded voice speaks") from None
     if not isinstance(answer, int) or answer == 0:
-        raise _Lacking(f"not reached; the embedded voice speaks{f' ({answer})' if answer else ''}")
+        raise Lacking(f"not reached; the embedded voice speaks{f' ({answer})' if answer else ''}")
     return f"{answer} voices"
 
 
@@ -165,7 +175,7 @@ def _remote_voice(name: str, offline: bool) -> str:
 
     missing = catalogue.why_not(name)
     if missing:
-        raise _Lacking(str(missing))
+        raise Lacking(str(missing))
     engine = catalogue.engine(name)
     if offline and engine.cloud:
         return "set up; not asked (--offline)"
@@ -179,11 +189,11 @@ def _face_detection() -> str:
 
     picture = ASSETS / "presenter.png"
     if not picture.is_file():
-        raise _Lacking(f"{picture} is missing; restore it from the repository")
+        raise Lacking(f"{picture} is missing; restore it from the repository")
     with MediaPipeLandmarker() as landmarker:
         faces = landmarker.find(read_image(picture))
     if not faces:
-        raise _Lacking(f"no face was found in {picture.name}, where there is one")
+        raise Lacking(f"no face was found in {picture.name}, where there is one")
     return f"found the face of {picture.name}"
 
 
@@ -202,7 +212,7 @@ def _codecs() -> str:
         with VideoReader(path) as reader:
             read = sum(1 for _ in reader)
     if read != 5:
-        raise _Lacking(f"5 pictures were written, {read} read")
+        raise Lacking(f"5 pictures were written, {read} read")
     return "H.264 and AAC written and read"
 
 
@@ -216,7 +226,7 @@ def _screen() -> str:
     from visema.stage.playback import has_screen
 
     if not has_screen():
-        raise _Lacking("none; films are saved instead of shown")
+        raise Lacking("none; films are saved instead of shown")
     return "a window can be opened"
 
 
@@ -227,7 +237,7 @@ def _browser() -> str:
     try:
         return webbrowser.get().name
     except (webbrowser.Error, AttributeError):
-        raise _Lacking("none was found; open the page's address from another machine") from None
+        raise Lacking("none was found; open the page's address from another machine") from None
 
 
 def _gpu() -> str:
@@ -242,9 +252,9 @@ def _gpu() -> str:
         try:
             said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
         except (subprocess.SubprocessError, OSError) as e:
-            raise _Lacking(f"nvidia-smi fails ({e}); nothing here needs one") from e
+            raise Lacking(f"nvidia-smi fails ({e}); nothing here needs one") from e
         return f"{said.splitlines()[0].strip()}; neural engines need the extra 'neural'"
-    raise _Lacking("none; nothing here needs one")
+    raise Lacking("none; nothing here needs one")
 
 
 def _disk() -> str:
@@ -254,7 +264,7 @@ def _disk() -> str:
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GB free"
     if free < LEAST_DISK_BYTES:
-        raise _Lacking(f"{text}; free at least {LEAST_DISK_BYTES >> 20} MB")
+        raise Lacking(f"{text}; free at least {LEAST_DISK_BYTES >> 20} MB")
     return text
 
 

@@ -61,9 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
     _log_to_terminal(verbose)
     _end_tidily()
     try:
+        from visema import settings
         from visema.cli.arguments import parse
 
         options = parse(arguments)
+        settings.load()
         from visema.cli.commands import run
 
         return run(options)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from visema import settings
 from visema.errors import VisemaError
 
 #: The commands, with what ``visema --help`` says of each.
@@ -28,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "tts": "a text as sound, with the times of its words and visemes",
     "batch": "many films at once, by a table",
     "keys": "who may use the server: make, list, revoke and rotate keys; the audit log",
+    "doctor": "what works on this machine, line by line",
     "provenance": "what a film says of where it comes from",
 }
 
@@ -36,10 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="visema", description="Talking avatars: the platform.")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting (docs/settings.md), before COMMAND"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about in COMMANDS.items():
         commands.add_parser(name, help=about, add_help=False)
-    chosen = parser.parse_args(arguments[:1]).command
+    own_from = 1
+    while arguments[own_from - 1 : own_from] == ["--set"]:
+        own_from += 2
+    general = parser.parse_args(arguments[:own_from])
+    chosen = general.command
     module = importlib.import_module(f"visema.cli.platform_{chosen}")
     own = argparse.ArgumentParser(prog=f"visema {chosen}", description=COMMANDS[chosen])
     module.add(own)
@@ -47,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for chatty in ("alembic", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        return int(module.run(own.parse_args(arguments[1:])))
+        found = own.parse_args(arguments[own_from:])
+        settings.load(general.set)
+        return int(module.run(found))
     except VisemaError as e:
         sys.stderr.write(f"visema: {e}\n")
         return e.exit_code

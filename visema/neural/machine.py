@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from visema import settings
 from visema.errors import EngineError, InputError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def choose_machine() -> Machine:
         InputError: The named device is not there.
     """
     torch = import_torch()
-    wanted = os.environ.get(VARIABLE, "")
+    wanted = settings.DEVICE.of()
     kind = wanted.partition(":")[0]
     if kind not in ("", "cpu", "cuda", "mps"):
         raise InputError(f"{VARIABLE} is '{wanted}'.", "Use cpu, cuda or mps.")
@@ -128,7 +129,7 @@ def choose_machine() -> Machine:
         if not torch.cuda.is_available():
             raise InputError(f"{VARIABLE} asks for CUDA, and torch finds none.", "Use cpu, or install torch for CUDA.")
         device = wanted or "cuda"
-        half = os.environ.get(HALF_VARIABLE, "1") != "0"
+        half = settings.FP16.of()
         return Machine(device, torch.cuda.get_device_name(device), half=half, kernels_last=True)
     if kind == "mps" or (not kind and torch.backends.mps.is_available()):
         if not torch.backends.mps.is_available():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from visema import settings
 from visema.errors import EngineError, OutputError
 from visema.neural.releases import Release, WeightFile
 from visema.paths import atomic_file, cache_dir
@@ -52,8 +52,7 @@ def weights_home() -> Path:
 
 def given_place() -> Path | None:
     """The folder or file that the user named, if any."""
-    named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else None
+    return settings.WEIGHTS.of()
 
 
 def locate(release: Release, file: WeightFile) -> Path | None:

@@ -13,7 +13,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any, Final
 
-from visema import __version__
+from visema import __version__, settings
 from visema.locking import file_lock
 from visema.paths import atomic_folder, cache_dir
 from visema.provenance.facts import SOURCE_TYPES, Facts
@@ -28,7 +28,7 @@ _YEARS: Final = 10
 
 def available() -> bool:
     """Whether films can be signed: the packages are installed, and nobody said no (``VISEMA_C2PA=0``)."""
-    return os.environ.get("VISEMA_C2PA", "1").strip().lower() not in ("0", "false", "no", "off") and installed()
+    return settings.C2PA.of() and installed()
 
 
 def installed() -> bool:
@@ -98,7 +98,7 @@ def credentials() -> Path:
     Raises:
         OutputError: The cache cannot be written.
     """
-    folder = Path(os.environ.get("VISEMA_PROVENANCE") or cache_dir() / "provenance")
+    folder = settings.PROVENANCE.of() or cache_dir() / "provenance"
     if (folder / KEY).is_file() and (folder / CHAIN).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +110,20 @@ def credentials() -> Path:
                 with os.fdopen(os.open(temporary / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                     file.write(key)
     return folder
+
+
+def signer() -> str:
+    """Who signs films here, and until when the certificate holds; it is made if need be.
+
+    Raises:
+        OutputError: The cache cannot be written.
+        ValueError: It is no certificate.
+    """
+    from cryptography import x509
+
+    found = x509.load_pem_x509_certificates((credentials() / CHAIN).read_bytes())[0]
+    issuer = found.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    return f"{str(issuer[0].value) if issuer else 'a certificate'}, until {found.not_valid_after_utc:%Y-%m-%d}"
 
 
 def _manifest(film: str, facts: Facts) -> dict[str, Any]:

@@ -119,7 +119,6 @@ def film_options(options: Mapping[str, Any], *, offline: bool) -> FilmOptions:
         crop=options.get("crop"),
         engine=str(options.get("engine", "auto")),
         mark=str(options.get("mark", "")).lower() == "true",
-        salt=str(options.get("salt", "")),
     )
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from visema.errors import InputError
+from visema import settings as known
 from visema.paths import cache_dir
-
-T = TypeVar("T")
 
 MIB: Final = 1 << 20
 
@@ -47,6 +43,7 @@ class Settings:
         audit_days: How long the audit log is kept (``VISEMA_AUDIT_DAYS``).
         offline: No cloud voice is asked (``VISEMA_OFFLINE``).
         eager: Start the processes that make films at once, not with the first film (``VISEMA_EAGER``).
+        mark: Every film has the visible mark (``VISEMA_MARK``).
     """
 
     folder: Path = field(default_factory=lambda: cache_dir().parent / "outputs")
@@ -69,6 +66,7 @@ class Settings:
     audit_days: float = 90.0
     offline: bool = False
     eager: bool = False
+    mark: bool = False
 
     @property
     def database_url(self) -> str:
@@ -82,51 +80,24 @@ def settings_from(env: Mapping[str, str], *, offline: bool = False) -> Settings:
     Raises:
         InputError: A variable holds no sensible value.
     """
-    usual = Settings()
-
-    def number(name: str, default: T, low: float, high: float, made: Callable[[float], T]) -> T:
-        text = env.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise InputError(f"{name} is '{text}'.", f"Give a number from {low:g} to {high:g}, or leave it out.")
-        return made(value)
-
-    def mib(value: float) -> int:
-        return round(value * MIB)
-
-    def switch(name: str) -> bool:
-        return env.get(name, "").strip().lower() in ("1", "true", "yes", "on")
-
-    origins = tuple(origin.strip().rstrip("/") for origin in env.get("VISEMA_CORS_ORIGINS", "").split(","))
-    for origin in filter(None, origins):
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
-            raise InputError(
-                f"VISEMA_CORS_ORIGINS names '{origin}'.",
-                "Give addresses such as https://a.org, with commas; or *.",
-            )
     return Settings(
-        folder=Path(env.get("VISEMA_OUTPUTS") or usual.folder).expanduser(),
-        database=env.get("VISEMA_DATABASE", ""),
-        broker=env.get("VISEMA_BROKER", "").strip(),
-        storage=env.get("VISEMA_STORAGE", "").strip(),
-        workers=number("VISEMA_WORKERS", usual.workers, 0, 256, int),
-        max_bytes=number("VISEMA_MAX_MB", usual.max_bytes, 0.001, 4096, mib),
-        max_seconds=number("VISEMA_MAX_SECONDS", usual.max_seconds, 1, 7200, float),
-        max_text=usual.max_text,
-        keep_s=number("VISEMA_KEEP_HOURS", usual.keep_s, 0.0001, 24 * 3650, lambda hours: hours * 3600),
-        min_free_bytes=number("VISEMA_MIN_FREE_MB", usual.min_free_bytes, 0, 1e9, mib),
-        max_waiting=number("VISEMA_MAX_QUEUE", usual.max_waiting, 1, 1e6, int),
-        max_waiting_client=number("VISEMA_MAX_QUEUE_CLIENT", usual.max_waiting_client, 1, 1e6, int),
-        lease_s=number("VISEMA_LEASE_SECONDS", usual.lease_s, 1, 3600, float),
-        max_job_s=number("VISEMA_JOB_SECONDS", usual.max_job_s, 1, 24 * 3600, float),
-        origins=tuple(filter(None, origins)),
-        webhook_hosts=tuple(filter(None, (name.strip() for name in env.get("VISEMA_WEBHOOK_HOSTS", "").split(",")))),
-        audit_days=number("VISEMA_AUDIT_DAYS", usual.audit_days, 1, 36500, float),
-        offline=offline or switch("VISEMA_OFFLINE"),
-        eager=switch("VISEMA_EAGER"),
+        folder=known.OUTPUTS.of(env) or Settings().folder,
+        database=known.DATABASE.of(env),
+        broker=known.BROKER.of(env),
+        storage=known.STORAGE.of(env),
+        workers=int(known.WORKERS.of(env)),
+        max_bytes=round(known.MAX_MB.of(env) * MIB),
+        max_seconds=known.MAX_SECONDS.of(env),
+        keep_s=known.KEEP_HOURS.of(env) * 3600,
+        min_free_bytes=round(known.MIN_FREE_MB.of(env) * MIB),
+        max_waiting=int(known.MAX_QUEUE.of(env)),
+        max_waiting_client=int(known.MAX_QUEUE_CLIENT.of(env)),
+        lease_s=known.LEASE.of(env),
+        max_job_s=known.JOB_SECONDS.of(env),
+        origins=known.CORS.of(env),
+        webhook_hosts=known.WEBHOOK_HOSTS.of(env),
+        audit_days=known.AUDIT_DAYS.of(env),
+        offline=offline or known.OFFLINE.of(env),
+        eager=known.EAGER.of(env),
+        mark=known.MARK.of(env),
     )

@@ -49,15 +49,14 @@ class Secret:
 def value_of(name: str) -> str:
     """The value of a variable: the environment's, else that of ``.env`` here or in the checkout; else empty."""
     found = os.environ.get(name)
-    if found is not None:
-        return found.strip()
+    return file_values().get(name, "") if found is None else found.strip()
+
+
+def file_values() -> dict[str, str]:
+    """What ``.env`` says: the file that ``VISEMA_ENV_FILE`` names, else that here before that in the checkout."""
     named = os.environ.get("VISEMA_ENV_FILE")
-    files = [Path(named)] if named is not None else [Path(".env"), ROOT / ".env"]
-    for file in files:
-        values = _read(file)
-        if name in values:
-            return values[name]
-    return ""
+    files = [Path(named)] if named is not None else [ROOT / ".env", Path(".env")]
+    return {name: value for file in files for name, value in _read(file).items()}
 
 
 def secret_of(name: str) -> Secret:

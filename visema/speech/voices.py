@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from visema import settings
 from visema.errors import VoiceError
 from visema.speech import edge_voices, espeak_voices, own_voices
 from visema.speech.access import value_of
@@ -50,7 +51,7 @@ def speaks(voice: Voice, language: str) -> bool:
 
 def paid_allowed() -> bool:
     """Whether visitors may choose voices that the owner pays for; a server that others reach says no by itself."""
-    return value_of(PAID_VARIABLE) != "0"
+    return settings.PAID_VOICES.of({PAID_VARIABLE: value_of(PAID_VARIABLE)})
 
 
 def check_visitors(name: str) -> None:

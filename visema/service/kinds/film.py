@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Final
 
 from visema.service.files import PICTURE, SOUND
@@ -21,12 +22,13 @@ def make(work: Work) -> Made:
     options = work.job.options
     # An engine that goes by way of an avatar makes none of the house out of what a stranger sent.
     os.environ["VISEMA_CACHE"] = str(work.cache if options.get("engine") in _EMBEDDED else work.draft.parent)
+    chosen = film_options(options, offline=work.settings.offline)
     report = make_film(
         work.folder / PICTURE,
         work.draft,
         audio=work.folder / SOUND if options.get("audio") else None,
         text=str(options.get("text", "")),
-        options=film_options({**options, "salt": work.job.id}, offline=work.settings.offline),
+        options=replace(chosen, salt=work.job.id, mark=chosen.mark or work.settings.mark),
         progress=work.progress,
         stop=work.stop,
     )

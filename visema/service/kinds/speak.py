@@ -41,7 +41,7 @@ def make(work: Work) -> Made:
 
     report = render_file(
         avatar, speech, planned, work.draft, fps=fps, resolution=options.get("resolution"), crop=options.get("crop"),
-        mark=bool(options.get("mark")), salt=work.job.id, progress=drawn,
+        mark=bool(options.get("mark")) or work.settings.mark, salt=work.job.id, progress=drawn,
     )  # fmt: skip
     if options.get("captions"):
         beside(speech, work.draft)
