@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ops.collector import Collector, collecting
 from visema.client import Unreachable, Visema
 from visema.paths import ROOT
 
@@ -28,10 +29,14 @@ class Platform:
     Attributes:
         address: Where it answers.
         env: The environment in which its commands find it.
+        log: What it says, as lines of JSON.
+        collector: Where its traces go.
     """
 
     address: str
     env: dict[str, str]
+    log: Path
+    collector: Collector
 
 
 @pytest.fixture(scope="session")
@@ -45,20 +50,21 @@ def platform(avatar_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     env = {**os.environ, "VISEMA_CACHE": str(folder / "cache"), "VISEMA_OUTPUTS": str(folder / "outputs"),
            "VISEMA_API_KEY": KEY, "VISEMA_KEY": KEY, "VISEMA_URL": address, "PYTHONPATH": str(ROOT)}  # fmt: skip
     log = folder / "log.txt"
-    with log.open("wb") as out:
+    with collecting() as collector, log.open("wb") as out:
+        env |= {"VISEMA_LOG": "json", "VISEMA_TRACES": collector.address}
         command = [sys.executable, "-m", "visema", "serve", "--port", str(port), "--offline", "--workers", "2"]
         process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
-    try:
-        end = time.monotonic() + START_S
-        with Visema(address) as api:
-            while True:
-                try:
-                    api.health()
-                    break
-                except Unreachable:
-                    assert process.poll() is None and time.monotonic() < end, log.read_text()
-        yield Platform(address, env)
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+        try:
+            end = time.monotonic() + START_S
+            with Visema(address) as api:
+                while True:
+                    try:
+                        api.health()
+                        break
+                    except Unreachable:
+                        assert process.poll() is None and time.monotonic() < end, log.read_text()
+            yield Platform(address, env, log, collector)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
     assert "Traceback" not in log.read_text(), log.read_text()
