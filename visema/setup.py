@@ -52,6 +52,7 @@ def prepare_avatar(
     force: bool = False,
     face: int = 1,
     consent: Consent | None = None,
+    owner: str = "",
     progress: Progress | None = None,
 ) -> Avatar:
     """The avatar of a video or photo, made now or found in the cache.
@@ -65,6 +66,7 @@ def prepare_avatar(
         force: Make it anew even if it is there.
         face: Which face, where there are several; 1 is the largest.
         consent: Of the shown person; kept with the avatar, in place of an earlier one, and named in its films' facts.
+        owner: Whose it will be; another one's avatar of the same file is another avatar.
         progress: Called with frames done and frames in all.
 
     Raises:
@@ -74,19 +76,27 @@ def prepare_avatar(
         EngineError: The engine is not known or not installed.
         OutputError: The cache cannot be written.
     """
-    avatar = _prepare(Path(source), engine, str(frame), size, name, force, face, progress)
+    avatar = _prepare(Path(source), engine, str(frame), size, name, force, face, owner, progress)
     return avatar.consented(str(consent)) if consent else avatar
 
 
 def _prepare(
-    source: Path, engine: str, frame: str, size: int, name: str, force: bool, face: int, progress: Progress | None
+    source: Path,
+    engine: str,
+    frame: str,
+    size: int,
+    name: str,
+    force: bool,
+    face: int,
+    owner: str,
+    progress: Progress | None,
 ) -> Avatar:
     frame = _checked_frame(frame)
     chosen = EMBEDDED if engine == "auto" else engine
     kind = mouth_engine(chosen)
     check_file(source, "video or photo")
     digest = _digest(source)
-    avatar_id = make_id(source.name, digest, chosen, frame, size, face)
+    avatar_id = make_id(source.name, digest, chosen, frame, size, face, owner)
     cache = cache_dir()
     folder = cache / avatar_id
     if not force and (found := _cached(folder, name, log.debug)):
@@ -96,7 +106,7 @@ def _prepare(
             kind.ready(size)
         except WeightsError as e:
             log.error("%s", e)
-            return _embedded_instead(_prepare(source, "auto", frame, size, name, force, face, progress), chosen)
+            return _embedded_instead(_prepare(source, "auto", frame, size, name, force, face, owner, progress), chosen)
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -112,12 +122,13 @@ def _prepare(
         return Avatar.load(folder)
 
 
-def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int, face: int = 1) -> str:
-    """The id of an avatar: its file's name and 8 digits for its content and settings."""
+def make_id(file_name: str, sha256: str, engine: str, frame: str, size: int, face: int = 1, owner: str = "") -> str:
+    """The id of an avatar: its file's name and 8 digits for its content, settings and owner."""
     plain = unicodedata.normalize("NFKD", Path(file_name).stem).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG].strip("-") or "avatar"
     settings = f"{sha256} {engine} {frame}" + ("" if engine == EMBEDDED else f" {size}")
     settings += f" face {face}" if face != 1 else ""
+    settings += f" of {owner}" if owner else ""
     return f"{slug}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
 

@@ -75,6 +75,7 @@ class Session:
 
     Attributes:
         id: A secret by which its visitor is known.
+        owner: Whose key opened it; nobody else's finds it. Empty for this machine's own user.
         stage: Where the avatar is.
         lasting: It does not end with its last watcher: opened by HTTP, or shared by all.
         watchers: How many outputs watch it.
@@ -82,8 +83,9 @@ class Session:
         left_at: Monotonic time when the last watcher left.
     """
 
-    def __init__(self, session_id: str, stage: Stage, *, lasting: bool) -> None:
+    def __init__(self, session_id: str, stage: Stage, *, lasting: bool, owner: str = "") -> None:
         self.id = session_id
+        self.owner = owner
         self.stage = stage
         self.lasting = lasting
         self.watchers = 0
@@ -97,6 +99,7 @@ class Parked:
     """What was still to be said in a session whose visitor was lost."""
 
     avatar_id: str
+    owner: str
     rest: tuple[tuple[str, str, SpeechSettings], ...]
     at: float
 
@@ -179,8 +182,8 @@ class Theatre:
                 del self._loops[name]
             return kept
 
-    def open(self, avatar_id: str = "", *, voice: str = "", lasting: bool = False) -> Session:
-        """A new session; with a shared stage, that one.
+    def open(self, avatar_id: str = "", *, voice: str = "", lasting: bool = False, owner: str = "") -> Session:
+        """A new session of ``owner``; with a shared stage, that one.
 
         Raises:
             AvatarError: There is no such avatar.
@@ -192,13 +195,13 @@ class Theatre:
         with self._lock:
             if self.options.shared and self._shared is not None:
                 return self._shared
-            return self._add(secrets.token_urlsafe(18), loop, maker, voice, lasting)
+            return self._add(secrets.token_urlsafe(18), loop, maker, voice, lasting, owner)
 
-    def _add(self, name: str, loop: LoopFile, maker: PatchMaker, voice: str, lasting: bool) -> Session:
+    def _add(self, name: str, loop: LoopFile, maker: PatchMaker, voice: str, lasting: bool, owner: str) -> Session:
         if len(self._sessions) >= self.options.sessions:
             raise Full("Too many visitors are here.", "Try again in a minute.")
         stage = Stage(loop, maker, self.crew, voice or DEFAULT_VOICE)
-        session = Session(name, stage, lasting=lasting or self.options.shared)
+        session = Session(name, stage, lasting=lasting or self.options.shared, owner=owner)
         self._sessions[name] = session
         if self.options.shared:
             self._shared = session
@@ -214,13 +217,14 @@ class Theatre:
         with self._lock:
             return self._sessions.get(name)
 
-    def resume(self, name: str, heard: float | None, voice: str = "") -> Session | None:
+    def resume(self, name: str, heard: float | None, voice: str = "", owner: str = "") -> Session | None:
         """The session that a lost visitor asks for again; opened anew where only its words are left.
 
         Args:
             name: Its id.
             heard: Media time of the last sound that was heard there; None when nothing was.
             voice: See `open`.
+            owner: Who asks; somebody else's session is not found.
 
         Returns:
             None when nothing is known of it. What was being said goes on with `go_on`, once somebody watches.
@@ -228,9 +232,13 @@ class Theatre:
         with self._lock:
             session = self._sessions.get(name)
             if session is not None:
+                if session.owner != owner and not self.options.shared:
+                    return None
                 if session.lost_at is not None:
                     self.crew.metrics.count("sockets_resumed_total")
                 return session
+            if name in self._parked and self._parked[name].owner != owner:
+                return None
             parked = self._parked.pop(name, None)
         if parked is None:
             return None
@@ -241,7 +249,7 @@ class Theatre:
         with self._lock:
             session = self._sessions.get(name)
             if session is None:
-                session = self._add(name, loop, maker, voice, False)
+                session = self._add(name, loop, maker, voice, False, owner)
                 for text, voice_name, settings in parked.rest:
                     session.stage.say(text, voice_name, settings, queue=True)
             self.crew.metrics.count("sockets_resumed_total")
@@ -314,4 +322,4 @@ class Theatre:
     def _park(self, session: Session, now: float) -> None:
         rest = tuple(session.stage.remaining(session.lost_media))
         if rest:
-            self._parked[session.id] = Parked(session.stage.avatar.id, rest, now)
+            self._parked[session.id] = Parked(session.stage.avatar.id, session.owner, rest, now)

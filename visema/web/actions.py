@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from visema.errors import InputError, VisemaError
+from visema.service.who import Who
 from visema.speech.types import SpeechSettings
 from visema.speech.voices import check_visitors
 from visema.web import voice_choice
+from visema.web.door import NOBODY
 from visema.web.house import MAX_TEXT, RANGES, House
+from visema.web.identity import asker
 from visema.web.texts import in_language, preferred_language, text
 from visema.web.viewer import Viewer
 
@@ -40,7 +44,14 @@ SPEAK = """(words, voice, rate, pitch, volume) => {
 
 def visitor(house: House, request: gr.Request) -> Viewer:
     """Who sent this request."""
-    return house.viewer(str(request.session_hash), language_of(request))
+    return house.viewer(str(request.session_hash), language_of(request), asker_of(request))
+
+
+def asker_of(request: gr.Request) -> Who:
+    """Whose key a request came with."""
+    if request.request is None:
+        return Who(NOBODY, "", frozenset())
+    return asker(request.request)
 
 
 def language_of(request: gr.Request) -> str:
@@ -72,7 +83,14 @@ def _wire_stage(page: gr.Blocks, parts: Parts, house: House) -> None:
             yield {"url": address}, message
 
     def leave(request: gr.Request) -> None:
-        house.leave(str(request.session_hash))
+        house.leave(str(request.session_hash), asker_of(request))
+
+    def account(request: gr.Request) -> str:
+        who, language = asker_of(request), language_of(request)
+        if not who.key:
+            return ""
+        name, leave_it = html.escape(who.name), html.escape(text("logout", language))
+        return f'<form method="post" action="../logout"><span>{name}</span><button>{leave_it}</button></form>'
 
     stream: dict[str, Any] = {
         "outputs": [parts.view, parts.bridge],
@@ -85,6 +103,7 @@ def _wire_stage(page: gr.Blocks, parts: Parts, house: House) -> None:
         # drawing, against 31 % for 13 a second as arrays.
         "postprocess": False,
     }
+    page.load(account, None, parts.account, queue=False, show_progress="hidden", api_visibility="private")
     page.load(watch, **stream)
     page.unload(leave)
 
@@ -127,6 +146,7 @@ def _wire_speech(page: gr.Blocks, parts: Parts, house: House) -> None:
             return  # the live view speaks them
         viewer = visitor(house, request)
         try:
+            house.check_voice(viewer.who, str(voice or ""))
             viewer.say(*wanted(words, voice, rate, pitch, volume, viewer))
         except Exception as e:
             viewer.complain(explain(viewer, e))

@@ -69,6 +69,7 @@ def create_app(
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.observed import Observed, RequestNumbers, add_metrics
+    from visema.web.owners import Owners
     from visema.web.page import asset, build, translations
     from visema.web.routes import add_routes
     from visema.web.texts import text
@@ -95,6 +96,7 @@ def create_app(
     options = live or LiveOptions()
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk
+    house.owners = Owners(desk.store.engine)
     access = add_door(app, desk.store.engine, desk.settings.folder)
     add_routes(app, house, desk)
     check_origin = add_film_routes(app, desk, options.origins)
@@ -103,7 +105,7 @@ def create_app(
     add_api(app, desk, house.cache, check_origin, house, access, offline=offline)
     theatre = make_theatre(house, options)
     app.state.theatre = theatre
-    sockets = add_live_routes(app, theatre, usual_voice(house))
+    sockets = add_live_routes(app, theatre, usual_voice(house), house.owners)
     add_live_pages(app, house)
     requests = RequestNumbers()
     told = add_metrics(

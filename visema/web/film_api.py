@@ -23,6 +23,7 @@ from visema.web.film_intake import Received, receive
 from visema.web.film_models import Accepted, Config, Status, problems
 from visema.web.giving import give
 from visema.web.identity import asker
+from visema.web.owners import Owners
 from visema.web.texts import in_language
 
 #: Uploads that are opened at once; each takes up to two children.
@@ -67,6 +68,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
         check_origin: Refuses the pages of other sites by the headers of their request.
     """
     opening = asyncio.Semaphore(OPENED_AT_ONCE)
+    owners = Owners(desk.store.engine)
 
     def found(job_id: str, who: Who) -> Standing:
         standing = desk.look(job_id, who)
@@ -94,6 +96,7 @@ def add_film_api(app: FastAPI, desk: Desk, check_origin: Callable[[Any], None]) 
                 max_field=4 * desk.settings.max_text,
             )  # fmt: skip
             options = await asyncio.to_thread(_checked, received, desk)
+            await asyncio.to_thread(owners.check_voice, asker(request), str(options.get("voice") or ""))
             async with opening:
                 await asyncio.to_thread(
                     take_in, folder, sound="audio" in received.files, most_seconds=desk.settings.max_seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from visema.avatar import THUMBNAIL, delete_avatar, list_avatars
 from visema.errors import AvatarError
@@ -14,6 +14,7 @@ from visema.web.texts import text
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
+    from visema.service.who import Who
     from visema.web.house import House
     from visema.web.viewer import Viewer
 
@@ -22,7 +23,7 @@ def cards(house: House, viewer: Viewer) -> str:
     """The gallery as HTML: one button for each avatar, the one on stage marked."""
     language = viewer.language
     rows = []
-    for facts in list_avatars(house.cache):
+    for facts in seen(house, viewer.who):
         avatar_id, chosen = facts["id"], facts["id"] == viewer.avatar.id
         name = html.escape(facts["name"])
         mark = f'<span class="mark">{text("on_stage", language)}</span>' if chosen else ""
@@ -33,6 +34,11 @@ def cards(house: House, viewer: Viewer) -> str:
             f'<span class="name">{name}</span>{mark}</button>'
         )
     return f'<div class="cards" role="group" aria-label="{text("gallery", language)}">{"".join(rows)}</div>'
+
+
+def seen(house: House, who: Who) -> list[dict[str, Any]]:
+    """The manifests of the avatars that are there for somebody, the newest first."""
+    return [facts for facts in list_avatars(house.cache) if not house.owners or house.owners.sees(who, facts["id"])]
 
 
 def sheet(avatar: Avatar, language: str) -> str:
@@ -67,6 +73,8 @@ def rename(house: House, viewer: Viewer, name: str) -> Avatar:
     Raises:
         VisemaError: It could not be written, or the avatar is gone.
     """
+    if house.owners:
+        house.owners.check_change(viewer.who, viewer.avatar.id)
     avatar = viewer.avatar.renamed(name)
     house.keep(avatar)
     viewer.avatar = avatar
@@ -81,11 +89,17 @@ def delete(house: House, viewer: Viewer) -> str:
         VisemaError: It could not be deleted.
     """
     avatar = viewer.avatar
-    others = [facts["id"] for facts in list_avatars(house.cache) if facts["id"] != avatar.id]
+    if house.owners:
+        house.owners.check_change(viewer.who, avatar.id)
+    others = [facts["id"] for facts in seen(house, viewer.who) if facts["id"] != avatar.id]
+    if house.owners:
+        others.sort(key=house.owners.owned)  # whoever else watches it is shown one that is everybody's
     if not others:
         raise AvatarError(viewer.text("delete_last"))
     successor = house.avatar(others[0])
     delete_avatar(avatar.folder)
+    if house.owners:
+        house.owners.forget(avatar.id)
     house.drop(avatar.id, successor)
     return avatar.name
 
@@ -107,14 +121,18 @@ def export_file(house: House, avatar_id: str) -> Path:
     return path
 
 
-def import_file(house: House, path: Path) -> Avatar:
+def import_file(house: House, who: Who, path: Path) -> Avatar:
     """Take in a zip that somebody uploaded, as untrusted.
 
     Raises:
-        AvatarError: It is not a sound avatar.
+        AvatarError: It is not a sound avatar, or the key does not allow to make any.
     """
     from visema.package import import_avatar
 
+    if house.owners:
+        house.owners.check_make(who)
     avatar = import_avatar(path, house.cache)
+    if house.owners:
+        house.owners.claim(who, avatar)
     house.keep(avatar)
     return avatar

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.errors import AvatarError, VoiceError
+from visema.service.who import Who
 from visema.web.idle import IdleLoops, data_address, encode_jpeg, idle_address
 from visema.web.temp import TempFolder
 from visema.web.viewer import Viewer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from visema.stage.events import Event
     from visema.stage.performer import Performer
     from visema.web.clock import BrowserClock
+    from visema.web.owners import Owners
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class House:
         self.cache = cache
         self.voice = resolve_voice(voice, offline).name if voice else ""
         self.offline = offline
+        #: Whose avatars and voices are whose; None where everything is everybody's.
+        self.owners: Owners | None = None
         self.temp = TempFolder()
         self.idle = IdleLoops()
         self.first = avatar
@@ -85,6 +89,8 @@ class House:
             raise AvatarError("There is no such avatar.", "Reload the page to see those that are left.")
         with self._avatar_lock:
             if avatar_id not in self._loaded:
+                if not (self.cache / avatar_id).is_dir():  # whoever asks need not hear where avatars are
+                    raise AvatarError("There is no such avatar.", "Reload the page to see those that are left.")
                 self._loaded[avatar_id] = Avatar.load(self.cache / avatar_id)
             return self._loaded[avatar_id]
 
@@ -108,6 +114,25 @@ class House:
             viewer.switch(successor)
         self.idle.forget(avatar_id)
 
+    def avatar_for(self, who: Who, avatar_id: str) -> Avatar:
+        """An avatar that is there for somebody.
+
+        Raises:
+            AvatarError: It does not exist, is damaged, or is somebody else's.
+        """
+        if self.owners:
+            self.owners.check_avatar(who, avatar_id)
+        return self.avatar(avatar_id)
+
+    def check_voice(self, who: Who, name: str) -> None:
+        """Refuse a voice that is somebody else's.
+
+        Raises:
+            VoiceError: It is.
+        """
+        if self.owners:
+            self.owners.check_voice(who, name)
+
     @cached_property
     def voices(self) -> list[Voice]:
         """All voices; edge-tts is not asked for news, which would hold up the first visitor, others were before."""
@@ -118,7 +143,7 @@ class House:
                 check_visitors(voice.name)
             except VoiceError:
                 return False
-            return True
+            return not (self.owners and voice.name.startswith("voice:") and self.owners.has_voice(voice.name))
 
         self._voices_asked()
         return [voice for voice in list_voices(offline=True) if allowed(voice)]
@@ -133,23 +158,29 @@ class House:
 
     # -- visitors -------------------------------------------------------------------------------------------------
 
-    def viewer(self, tab: str, language: str = "en") -> Viewer:
+    def viewer(self, tab: str, language: str = "en", who: Who | None = None) -> Viewer:
         """The visitor in a browser's tab; a new one where it is not known."""
+        who = who or Who()
         with self._lock:
-            viewer = self._viewers.get(tab)
+            # Gradio lets a browser choose its tab's name: nobody gets into somebody else's by it.
+            viewer = self._viewers.get(f"{who.key} {tab}")
             if viewer is None:
-                viewer = self._viewers[tab] = Viewer(self.first, language, self._hire)
+                viewer = self._viewers[f"{who.key} {tab}"] = Viewer(self.first, language, self._hire, who)
             return viewer
 
-    def by_token(self, token: str) -> Viewer | None:
-        """The visitor whose page knows ``token``."""
+    def by_token(self, token: str, who: Who | None = None) -> Viewer | None:
+        """The visitor whose page knows ``token``; with ``who``, only where it is theirs."""
         with self._lock:
-            return next((viewer for viewer in self._viewers.values() if viewer.token == token), None)
+            found = next((viewer for viewer in self._viewers.values() if viewer.token == token), None)
+        return found if found is None or who is None or who.key == found.who.key else None
 
-    def leave(self, tab: str) -> None:
+    def leave(self, tab: str, who: Who | None = None) -> None:
         """The tab was closed."""
+        self._let_go(f"{(who or Who()).key} {tab}")
+
+    def _let_go(self, name: str) -> None:
         with self._lock:
-            viewer = self._viewers.pop(tab, None)
+            viewer = self._viewers.pop(name, None)
         if viewer:
             viewer.close()
             shutil.rmtree(self.saved_folder(viewer), ignore_errors=True)
@@ -166,7 +197,7 @@ class House:
     def close(self) -> None:
         """Everybody out, lights off."""
         for tab in list(self._viewers):
-            self.leave(tab)
+            self._let_go(tab)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.temp.remove()
 

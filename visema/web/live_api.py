@@ -14,7 +14,9 @@ from visema.errors import AvatarError, InputError, VisemaError
 from visema.live import requests
 from visema.live.requests import MAX_MESSAGE, RequestError, manner
 from visema.live.theatre import Full, Session, Theatre
+from visema.service.who import Who
 from visema.web import live_description
+from visema.web.identity import asker
 from visema.web.live_feeds import BOUNDARY, EventFeed, Feed, PictureFeed
 from visema.web.live_gate import Bucket, Gate
 from visema.web.live_socket import TEXTS
@@ -32,9 +34,9 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         gate.check_origin(request.headers)
         gate.check_rate(_address(request))
 
-    def session_of(name: str) -> Session:
+    def session_of(name: str, who: Who) -> Session:
         session = theatre.find(name)
-        if session is None:
+        if session is None or not (theatre.options.shared or who.owns(session.owner)):
             hint = "Open one by POST /api/v1/live."
             raise RequestError("unknown_session", "There is no such session, or it has ended.", hint, 404)
         return session
@@ -52,25 +54,28 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
         if not isinstance(avatar, str):
             raise RequestError("malformed", "'avatar' is not a text.", "Give the id of an avatar.")
         usual = voice(request.headers.get("accept-language", ""))
-        session = await asyncio.to_thread(theatre.open, avatar, voice=usual, lasting=True)
+        who = asker(request)
+        await asyncio.to_thread(gate.check_avatar, who, avatar)
+        session = await asyncio.to_thread(theatre.open, avatar, voice=usual, lasting=True, owner=who.key)
         return JSONResponse(_facts(session), 201, NO_STORE)
 
     @app.get("/api/v1/live/{name}", **live_description.LOOK)
     @explained
-    async def look(name: str) -> Response:
-        return JSONResponse(_facts(session_of(name)), headers=NO_STORE)
+    async def look(name: str, request: Request) -> Response:
+        return JSONResponse(_facts(session_of(name, asker(request))), headers=NO_STORE)
 
     @app.post("/api/v1/live/{name}/say", **live_description.SAY)
     @explained
     async def say(name: str, request: Request) -> Response:
         guard(request)
-        session = session_of(name)
+        session = session_of(name, asker(request))
         if not texts.take():
             raise RequestError("flood", "Too many texts in a short time.", "Wait a second.", 429)
         asked = requests.check(await _body(request), "say")
         if asked.fields.get("stream"):
             raise RequestError("text", "A stream needs the socket.", "Send the text at once.", 422)
         chosen, settings = manner(asked)
+        await asyncio.to_thread(gate.check_voice, asker(request), chosen)
         utterance = session.stage.begin(
             asked.fields["text"],
             chosen,
@@ -85,21 +90,21 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
     @explained
     async def interrupt(name: str, request: Request) -> Response:
         guard(request)
-        session_of(name).stage.interrupt()
+        session_of(name, asker(request)).stage.interrupt()
         return JSONResponse({}, 202, NO_STORE)
 
     @app.post("/api/v1/live/{name}/clear", **live_description.CLEAR)
     @explained
     async def clear(name: str, request: Request) -> Response:
         guard(request)
-        session_of(name).stage.clear()
+        session_of(name, asker(request)).stage.clear()
         return JSONResponse({}, 202, NO_STORE)
 
     @app.post("/api/v1/live/{name}/close", **live_description.CLOSE)
     @explained
     async def close(name: str, request: Request) -> Response:
         guard(request)
-        session = session_of(name)
+        session = session_of(name, asker(request))
         if session.id != name or theatre.options.shared:
             raise RequestError("shared", "The stage is shared by all.", "Only the server's end closes it.", 422)
         await asyncio.to_thread(theatre.close, session)
@@ -109,7 +114,7 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
     @explained
     async def events(name: str, request: Request) -> Response:
         guard(request)
-        session = session_of(name)
+        session = session_of(name, asker(request))
         feed = EventFeed(session.stage)
         stream = _watched(theatre, gate, _address(request), session, feed, feed.stream())
         return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM)
@@ -118,14 +123,16 @@ def add_live_api(app: FastAPI, theatre: Theatre, gate: Gate, voice: Callable[[st
     @explained
     async def mjpeg(name: str, request: Request) -> Response:
         guard(request)
-        return _mjpeg(session_of(name), request)
+        return _mjpeg(session_of(name, asker(request)), request)
 
     @app.get("/live/mjpeg/{avatar}", include_in_schema=False)
     @explained
     async def mjpeg_of(avatar: str, request: Request) -> Response:
         guard(request)
         usual = voice(request.headers.get("accept-language", ""))
-        session = await asyncio.to_thread(theatre.open, avatar, voice=usual)
+        who = asker(request)
+        await asyncio.to_thread(gate.check_avatar, who, avatar)
+        session = await asyncio.to_thread(theatre.open, avatar, voice=usual, owner=who.key)
         return _mjpeg(session, request)
 
     def _mjpeg(session: Session, request: Request) -> Response:

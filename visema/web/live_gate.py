@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from visema.errors import VoiceError
 from visema.live.requests import RequestError
 from visema.live.theatre import LiveOptions
+
+if TYPE_CHECKING:
+    from visema.service.who import Who
+    from visema.web.owners import Owners
 
 #: Addresses that are remembered; the oldest are forgotten first.
 MAX_ADDRESSES: Final = 10_000
@@ -44,10 +49,12 @@ class Gate:
 
     Args:
         options: The bounds.
+        owners: Whose avatars and voices are whose; None where everything is everybody's.
     """
 
-    def __init__(self, options: LiveOptions) -> None:
+    def __init__(self, options: LiveOptions, owners: Owners | None = None) -> None:
         self._options = options
+        self._owners = owners
         self._origins = {netloc(origin) for origin in options.origins}
         self._open: Counter[str] = Counter()
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
@@ -70,6 +77,27 @@ class Gate:
             return
         hint = "Open the page at the server's own address, or start the server with --origin and this one."
         raise RequestError("origin", f"Pages of {origin:.100} may not come in.", hint, 403)
+
+    def check_avatar(self, who: Who, avatar_id: str) -> None:
+        """Refuse an avatar that is somebody else's; asks the database now and then.
+
+        Raises:
+            AvatarError: It is.
+        """
+        if self._owners and avatar_id:
+            self._owners.check_avatar(who, avatar_id)
+
+    def check_voice(self, who: Who, name: str) -> None:
+        """Refuse a voice that is somebody else's; asks the database now and then.
+
+        Raises:
+            RequestError: It is.
+        """
+        try:
+            if self._owners:
+                self._owners.check_voice(who, name)
+        except VoiceError as e:
+            raise RequestError("unknown_voice", e.what, e.hint, 422) from e
 
     def check_rate(self, address: str) -> None:
         """Count an opening by ``address``.

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from visema.avatar import ID
 from visema.errors import VisemaError
+from visema.web.identity import asker
 from visema.web.texts import preferred_language, text
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add_live_pages(app: FastAPI, house: House) -> None:
         try:
             if not ID.fullmatch(avatar_id):
                 raise VisemaError("There is no such avatar.")
-            avatar = house.avatar(avatar_id)
+            avatar = house.avatar_for(asker(request), avatar_id)
         except VisemaError:
             return HTMLResponse(_missing(language), 404, _NEVER)
         stats = "stats" in request.query_params

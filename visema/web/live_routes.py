@@ -15,12 +15,14 @@ from visema.errors import VisemaError
 from visema.live.crew import Crew, speaker
 from visema.live.seats import Seats
 from visema.live.theatre import LiveOptions, Theatre
+from visema.web.identity import asker
 from visema.web.live_api import NO_STORE, add_live_api
 from visema.web.live_gate import Gate, netloc
 from visema.web.live_socket import LiveSockets
 
 if TYPE_CHECKING:
     from visema.web.house import House
+    from visema.web.owners import Owners
 
 #: Loops never change under their address.
 FOREVER: Final = "public, max-age=31536000, immutable"
@@ -50,15 +52,18 @@ def usual_voice(house: House) -> Callable[[str], str]:
     return voice
 
 
-def add_live_routes(app: FastAPI, theatre: Theatre, voice: Callable[[str], str]) -> LiveSockets:
+def add_live_routes(
+    app: FastAPI, theatre: Theatre, voice: Callable[[str], str], owners: Owners | None = None
+) -> LiveSockets:
     """Put the live view's addresses on ``app``.
 
     Args:
         app: The application.
         theatre: Where the stages are.
         voice: Gives the usual voice by the ``Accept-Language`` of a browser.
+        owners: Whose avatars and voices are whose; None where everything is everybody's.
     """
-    gate = Gate(theatre.options)
+    gate = Gate(theatre.options, owners)
     sockets = LiveSockets(theatre, gate, voice)
     add_live_api(app, theatre, gate, voice)
     allowed = {netloc(origin): origin for origin in theatre.options.origins}
@@ -79,6 +84,7 @@ def add_live_routes(app: FastAPI, theatre: Theatre, voice: Callable[[str], str])
         try:
             if not ID.fullmatch(avatar_id):
                 raise VisemaError("There is no such avatar.")
+            await asyncio.to_thread(gate.check_avatar, asker(request), avatar_id)
             loop, _ = await asyncio.to_thread(theatre.loop, avatar_id)
         except VisemaError as e:
             return JSONResponse({"error": "unknown_avatar", "detail": e.what, "hint": e.hint}, 404, NO_STORE)

@@ -21,6 +21,7 @@ from visema.live.requests import MAX_MESSAGE, Request, RequestError, lead_of, ma
 from visema.live.stage import MAX_WAITING
 from visema.live.theatre import Full, Session, Theatre
 from visema.live.utterance import MAX_TEXT, Utterance
+from visema.web.identity import asker
 from visema.web.live_gate import Bucket, Gate
 from visema.web.live_watcher import Watcher
 from visema.web.texts import in_language, preferred_language
@@ -117,7 +118,8 @@ class LiveSockets:
         if self._watchdog is None or self._watchdog.done():
             self._watchdog = asyncio.create_task(self._watch())
         sender = asyncio.create_task(watcher.send())
-        receiver = asyncio.create_task(Conversation(self._theatre, session, watcher, socket).run())
+        check = partial(self._gate.check_voice, asker(socket))
+        receiver = asyncio.create_task(Conversation(self._theatre, session, watcher, socket, check).run())
         self._open[watcher] = receiver
         try:
             await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,15 +148,17 @@ class LiveSockets:
         """
         voice = self._voice(socket.headers.get("accept-language", ""))
         loop = asyncio.get_running_loop()
-        fields = request.fields
+        fields, who = request.fields, asker(socket)
         try:
             name = fields.get("session", "")
             if name:
-                resume = partial(self._theatre.resume, name, fields.get("heard"), voice)
+                resume = partial(self._theatre.resume, name, fields.get("heard"), voice, who.key)
                 session = await loop.run_in_executor(self._openers, resume)
                 if session is not None:
                     return session, True
-            opening = partial(self._theatre.open, fields.get("avatar", ""), voice=voice)
+            avatar = fields.get("avatar", "")
+            await loop.run_in_executor(self._openers, self._gate.check_avatar, who, avatar)
+            opening = partial(self._theatre.open, avatar, voice=voice, owner=who.key)
             return await loop.run_in_executor(self._openers, opening), False
         except AvatarError as e:
             raise Ended(4004, e.message) from e
@@ -207,10 +211,19 @@ class Conversation:
         session: The player's.
         watcher: Answers go there.
         socket: Messages come from there.
+        check_voice: Refuses voices that are somebody else's.
     """
 
-    def __init__(self, theatre: Theatre, session: Session, watcher: Watcher, socket: WebSocket) -> None:
+    def __init__(
+        self,
+        theatre: Theatre,
+        session: Session,
+        watcher: Watcher,
+        socket: WebSocket,
+        check_voice: Callable[[str], None],
+    ) -> None:
         self._theatre, self._session, self._watcher, self._socket = theatre, session, watcher, socket
+        self._check_voice = check_voice
         self._stage = session.stage
         self._messages, self._texts = Bucket(*MESSAGES), Bucket(*TEXTS)
         self._nonsense = 0
@@ -285,6 +298,7 @@ class Conversation:
             self._theatre.crew.metrics.count("refused_total")
             raise RequestError("flood", "Too many texts in a short time.", "Wait a second.", 429, request.id)
         voice, settings = manner(request)
+        self._check_voice(voice)
         streams = bool(request.fields.get("stream", False))
         if streams and (not request.id or request.id in self._streams or len(self._streams) >= STREAMS):
             what = "A text that comes in pieces needs an id of its own, and there may be few at once."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from visema.avatar import Avatar
+    from visema.service.who import Who
     from visema.web.background import Progress
     from visema.web.house import House
 
@@ -32,7 +33,7 @@ def frame_argument(choice: str, index: float | None) -> str:
     return "auto" if choice == "auto" else "-1"
 
 
-def make(house: House, source: Path, frame: str, name: str, progress: Progress) -> Made:
+def make(house: House, who: Who, source: Path, frame: str, name: str, progress: Progress) -> Made:
     """Prepare an avatar from an uploaded file, which is deleted afterwards.
 
     Raises:
@@ -43,9 +44,14 @@ def make(house: House, source: Path, frame: str, name: str, progress: Progress) 
     began = time.monotonic()
     house.temp.prune()
     try:
-        avatar = prepare_avatar(source, frame=frame, name=name or source.stem, progress=progress)
+        if house.owners:
+            house.owners.check_make(who)
+        owner = "" if who.owns("") else who.key
+        avatar = prepare_avatar(source, frame=frame, name=name or source.stem, owner=owner, progress=progress)
     finally:
         source.unlink(missing_ok=True)
+    if house.owners:
+        house.owners.claim(who, avatar)
     house.keep(avatar)
     return Made(avatar, time.monotonic() - began)
 

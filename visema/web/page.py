@@ -46,6 +46,7 @@ element.addEventListener('click', (event) => {
 class Parts:
     """The components that do something, by name."""
 
+    account: Any
     view: Any
     bridge: Any
     cards: Any
@@ -100,6 +101,7 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
         with gr.Row(elem_id="header"):
             gr.HTML(f'<div class="brand">{ICON}<h1>Visema</h1></div>', elem_id="brand")
             gr.HTML(t("tagline"), elem_id="tagline")
+            account = gr.HTML("", elem_id="account")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(t("tab_live"), id="live", elem_id="tab-live"), gr.Row(elem_id="main", equal_height=False):
                 with gr.Column(elem_id="left", scale=6, min_width=300):
@@ -110,7 +112,7 @@ def build(t: gr.I18n, title: str) -> tuple[gr.Blocks, Parts]:
                 gr.HTML("", elem_id="film", js_on_load=_FILM)
             with gr.Tab(t("tab_jobs"), id="jobs", elem_id="tab-jobs"):
                 gr.HTML("", elem_id="jobs", js_on_load=_JOBS)
-    parts = Parts(**left, **right)
+    parts = Parts(account=account, **left, **right)
     assert all(getattr(parts, field.name) is not None for field in fields(parts))
     return page, parts
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from visema.errors import InputError
+from visema.errors import InputError, VisemaError
 from visema.web import gallery, making, saving
 from visema.web.background import Job
 from visema.web.texts import localised
@@ -30,6 +30,16 @@ def wire_panels(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor) -
     _wire_gallery(page, parts, house, visitor)
 
 
+def check_scope(viewer: Viewer, scope: str) -> None:
+    """Refuse what a visitor's key does not allow.
+
+    Raises:
+        InputError: It does not.
+    """
+    if not viewer.who.may(scope):
+        raise InputError("Your key does not allow this.", "It needs the scope {scope}.", scope=scope)
+
+
 def problem(words: str) -> str:
     """A failure as HTML."""
     import html
@@ -45,9 +55,11 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
     ) -> AsyncIterator[Any]:
         viewer = visitor(request)
         try:
+            check_scope(viewer, "films")
+            house.check_voice(viewer.who, str(voice or ""))
             order = wanted(words, voice, rate, pitch, volume, viewer)
-        except InputError as e:
-            yield problem(str(e)), gr.skip()
+        except VisemaError as e:
+            yield problem(explain(viewer, e)), gr.skip()
             return
         job = Job(partial(saving.save, house, viewer, *order))
         async for share in job.shares():
@@ -85,7 +97,7 @@ def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
             yield problem(viewer.text("no_source")), "", gr.skip(), gr.skip(), *unchanged
             return
         chosen = making.frame_argument(frame, index)
-        job = Job(lambda progress: making.make(house, Path(source), chosen, name, progress))
+        job = Job(lambda progress: making.make(house, viewer.who, Path(source), chosen, name, progress))
         async for share in job.shares():
             busy = making.bar(viewer.text("making"), share)
             yield busy, "", gr.update(interactive=False), gr.skip(), *unchanged
@@ -130,7 +142,7 @@ def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor)
     def switch(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         viewer = visitor(request)
         try:
-            viewer.switch(house.avatar(str(event.avatar)))
+            viewer.switch(house.avatar_for(viewer.who, str(event.avatar)))
         except Exception as e:
             viewer.complain(explain(viewer, e))
         return "", *_stage_values(house, viewer)
@@ -144,7 +156,7 @@ def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor)
 
     def take_in(path: str, request: gr.Request) -> tuple[Any, ...]:
         def action(viewer: Viewer) -> str:
-            avatar = gallery.import_file(house, Path(path))
+            avatar = gallery.import_file(house, viewer.who, Path(path))
             viewer.switch(avatar)
             return viewer.text("imported", name=avatar.name)
 

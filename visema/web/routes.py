@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import visema
 from visema.avatar import ID, SHEET, THUMBNAIL
 from visema.errors import VisemaError
+from visema.web.identity import asker
 from visema.web.sound import byte_range
 
 if TYPE_CHECKING:
@@ -71,30 +72,32 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
         return Response(house.idle.jpeg(house.first, 0), media_type="image/jpeg", headers=_NEVER)
 
     @app.get("/avatars/{avatar_id}/idle/{edition}/{index}.jpg", include_in_schema=False)
-    def idle(avatar_id: str, edition: str, index: int) -> Response:
+    def idle(avatar_id: str, edition: str, index: int, request: Request) -> Response:
         if not ID.fullmatch(avatar_id) or index < 0:
             return missing("That picture")
         try:
-            avatar = house.avatar(avatar_id)
+            avatar = house.avatar_for(asker(request), avatar_id)
         except VisemaError:
             return missing("That avatar")
         data = house.idle.jpeg(avatar, index % len(avatar.track))
         return Response(data, media_type="image/jpeg", headers=_FOREVER)
 
     @app.get("/avatars/{avatar_id}/{name}.png", include_in_schema=False)
-    def still(avatar_id: str, name: str) -> Response:
+    def still(avatar_id: str, name: str, request: Request) -> Response:
         path = house.cache / avatar_id / f"{name}.png"
-        if not ID.fullmatch(avatar_id) or path.name not in (THUMBNAIL, SHEET) or not path.is_file():
+        seen = ID.fullmatch(avatar_id) and (not house.owners or house.owners.sees(asker(request), avatar_id))
+        if not seen or path.name not in (THUMBNAIL, SHEET) or not path.is_file():
             return missing("That picture")
         return FileResponse(path, headers=_NEVER)
 
     @app.get("/avatars/{avatar_id}.zip", include_in_schema=False)
-    def export(avatar_id: str) -> Response:
+    def export(avatar_id: str, request: Request) -> Response:
         from visema.web.gallery import export_file
 
         if not ID.fullmatch(avatar_id):
             return missing("That avatar")
         try:
+            house.avatar_for(asker(request), avatar_id)
             path = export_file(house, avatar_id)
         except VisemaError as e:
             return JSONResponse({"error": str(e)}, status_code=404, headers=_NEVER)
@@ -102,7 +105,7 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
 
     @app.post("/stage/{token}/cached", include_in_schema=False)
     async def cached(token: str, request: Request) -> Response:
-        viewer = house.by_token(token)
+        viewer = house.by_token(token, asker(request))
         if viewer is None:
             return missing("That visitor")
         viewer.has_cached((await request.body())[:_MAX_REPORT].decode(errors="replace"))
@@ -110,7 +113,7 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
 
     @app.post("/stage/{token}/view", include_in_schema=False)
     async def view(token: str, request: Request) -> Response:
-        viewer = house.by_token(token)
+        viewer = house.by_token(token, asker(request))
         if viewer is None:
             return missing("That visitor")
         viewer.look((await request.body())[:_MAX_REPORT].decode(errors="replace"))
@@ -118,7 +121,7 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
 
     @app.get("/stage/{token}/sound/{number}.wav", include_in_schema=False)
     async def sound(token: str, number: int, request: Request) -> Response:
-        viewer = house.by_token(token)
+        viewer = house.by_token(token, asker(request))
         data = viewer.sound(number) if viewer else None
         if data is None:
             return missing("That sound")
@@ -131,8 +134,8 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
         return Response(data[first : last + 1], status_code=206, media_type="audio/wav", headers=headers)
 
     @app.get("/stage/{token}/saved/{name}", include_in_schema=False)
-    async def saved(token: str, name: str) -> Response:
-        viewer = house.by_token(token)
+    async def saved(token: str, name: str, request: Request) -> Response:
+        viewer = house.by_token(token, asker(request))
         match = re.fullmatch(r"[\w-]{1,64}(\.mp4|\.srt|\.vtt)", name)
         path = house.saved_folder(viewer) / name if viewer and match else None
         if path is None or match is None or not path.is_file():
@@ -141,7 +144,7 @@ def add_routes(app: FastAPI, house: House, desk: Desk | None = None) -> None:
 
     @app.post("/stage/{token}/clock", include_in_schema=False)
     async def clock(token: str, request: Request) -> Response:
-        viewer = house.by_token(token)
+        viewer = house.by_token(token, asker(request))
         if viewer is None:
             return missing("That visitor")
         body = await request.body()

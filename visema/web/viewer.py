@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from visema.errors import VisemaError
+from visema.service.who import Who
 from visema.speech.types import Speech, SpeechSettings
 from visema.web.clock import FIRST_LEAD_S, BrowserClock
 from visema.web.idle import cacheable, data_address, idle_address, stride
@@ -63,9 +64,11 @@ class Viewer:
         avatar: Who is on stage first.
         language: Of the page's texts.
         hire: Makes the performer, when something is to be said for the first time.
+        who: Whose key the visitor came with.
     """
 
-    def __init__(self, avatar: Avatar, language: str, hire: Hire) -> None:
+    def __init__(self, avatar: Avatar, language: str, hire: Hire, who: Who | None = None) -> None:
+        self.who = who or Who()
         self.token = secrets.token_urlsafe(16)
         self.language = language
         self.avatar = avatar
