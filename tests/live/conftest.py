@@ -294,7 +294,7 @@ def serve(tiny: TinyAvatar, loops_folder: Path) -> Iterator[Callable[..., Server
         theatre = Theatre(find, lambda: avatar, loops_folder, crew, LiveOptions(seats=seats, **options))  # type: ignore[arg-type]
         app = FastAPI()
         add_live_routes(app, theatre, lambda languages: "espeak:tone")
-        add_live_pages(app, SimpleNamespace(avatar=find))  # type: ignore[arg-type]
+        add_live_pages(app, SimpleNamespace(avatar_for=lambda who, name: find(name)))  # type: ignore[arg-type]
         listener = listen("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", **SOCKET_OPTIONS))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
