@@ -60,14 +60,14 @@ def test_every_error_of_the_platform_is_told_in_one_form(told: dict[str, Any]) -
 
 
 def test_the_examples_are_what_the_models_take(told: dict[str, Any]) -> None:
-    from visema.web.v1.requests import Batch, Clone, Generate, Item, Train, Utter
+    from visema.web.v1.requests import Clone, Generate, Item, ManyVideos, Train, Utter
 
-    for model in (Batch, Clone, Generate, Item, Train, Utter):
+    for model in (ManyVideos, Clone, Generate, Item, Train, Utter):
         examples = model.model_config["json_schema_extra"]["examples"]
         assert examples
         for example in examples:
             model.model_validate(example, strict=True)
-    for name in ("Generate", "Item", "Batch", "Utter"):
+    for name in ("Generate", "Item", "ManyVideos", "Utter"):
         schema = told["components"]["schemas"][name]
         assert schema["additionalProperties"] is False, name
         for field, about in schema["properties"].items():

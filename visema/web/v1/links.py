@@ -18,7 +18,7 @@ from visema.web.v1.errors import Explained, not_found, problems
 from visema.web.v1.jobs import found
 from visema.web.v1.telling import BASE, refuse_unfinished, when
 
-router = APIRouter(prefix=BASE, route_class=Explained, tags=["jobs"])
+router = APIRouter(prefix=BASE, route_class=Explained, tags=["videos"])
 
 #: Seconds that a link holds where nothing is said.
 USUAL_S: Final = 3600

@@ -133,7 +133,7 @@ class Generate(Item):
     )
 
 
-class Batch(Strict):
+class ManyVideos(Strict):
     """Many videos at once."""
 
     model_config = _example({
