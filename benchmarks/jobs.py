@@ -118,6 +118,8 @@ def under_fire(folder: Path, avatar: str, jobs: int, kill_every: float) -> dict[
     workers = [start_worker(folder) for _ in range(WORKERS)]
     while (counts := desk.store.counts())[State.QUEUED] + counts[State.RUNNING]:
         time.sleep(0.2)
+        for worker in workers:
+            assert worker.poll() is None, (folder / "workers.txt").read_text(errors="replace")[-3000:]
         if time.monotonic() - killed_at > kill_every:
             kill(workers[kills % WORKERS])
             workers[kills % WORKERS] = start_worker(folder)
