@@ -69,6 +69,7 @@ def create_app(
     from visema.web.live_page import add_live_pages
     from visema.web.live_routes import add_live_routes, make_theatre, usual_voice
     from visema.web.observed import Observed, RequestNumbers, add_metrics
+    from visema.web.offers import Offers
     from visema.web.owners import Owners
     from visema.web.page import asset, build, translations
     from visema.web.routes import add_routes
@@ -93,6 +94,7 @@ def create_app(
 
     app = FastAPI(title="Visema", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.house = house
+    app.add_middleware(Offers)
     options = live or LiveOptions()
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk

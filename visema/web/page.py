@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from visema.settings import MARK, TRAINING
 from visema.web.house import RANGES
 from visema.web.making import SUFFIXES
 from visema.web.routes import ICON
@@ -61,6 +62,7 @@ class Parts:
     rate: Any
     pitch: Any
     volume: Any
+    mark: Any
     source: Any
     name: Any
     frame: Any
@@ -153,14 +155,15 @@ def _speech(t: gr.I18n) -> dict[str, Any]:
         rate = gr.Slider(*RANGES["rate"], 1.0, step=0.05, label=t("rate"), elem_id="rate")
         pitch = gr.Slider(*RANGES["pitch"], 0, step=0.5, label=t("pitch"), elem_id="pitch")
         volume = gr.Slider(*RANGES["volume"], 1.0, step=0.05, label=t("volume"), elem_id="volume")
+        mark = gr.Checkbox(MARK.of(), label=t("mark"), interactive=not MARK.of(), elem_id="mark")
     return {
         "words": words, "language": language, "voice": voice, "notice": notice, "speak": speak, "stop": stop,
-        "save": save, "saved": saved, "rate": rate, "pitch": pitch, "volume": volume,
+        "save": save, "saved": saved, "rate": rate, "pitch": pitch, "volume": volume, "mark": mark,
     }  # fmt: skip
 
 
 def _setup(t: gr.I18n) -> dict[str, Any]:
-    with gr.Accordion(t("setup"), open=False, elem_id="setup"):
+    with gr.Accordion(t("setup"), open=False, visible=TRAINING.of(), elem_id="setup"):
         gr.HTML(t("setup_help"), elem_classes="help")
         source = gr.File(label=t("source"), file_types=list(SUFFIXES), elem_id="source", height=130)
         name = gr.Textbox(
@@ -187,7 +190,9 @@ def _manage(t: gr.I18n) -> dict[str, Any]:
             )
             rename = gr.Button(t("rename"), elem_id="rename", min_width=130, scale=1)
         with gr.Row(elem_id="package-row"):
-            upload = gr.UploadButton(cast(str, t("import")), file_types=[".zip"], elem_id="import", min_width=110)
+            upload = gr.UploadButton(
+                cast(str, t("import")), file_types=[".zip"], visible=TRAINING.of(), elem_id="import", min_width=110
+            )
             delete = gr.Button(t("delete"), variant="stop", elem_id="delete", min_width=110)
         with gr.Column(visible=False, elem_id="confirm") as confirm:
             question = gr.HTML("", elem_classes="help")

@@ -12,6 +12,7 @@ import gradio as gr
 from visema.errors import InputError, VisemaError
 from visema.web import gallery, making, saving
 from visema.web.background import Job
+from visema.web.offers import check_training
 from visema.web.texts import localised
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
     from visema.web.actions import explain, wanted
 
     async def save(
-        words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, request: gr.Request
+        words: Any, voice: Any, rate: Any, pitch: Any, volume: Any, mark: Any, request: gr.Request
     ) -> AsyncIterator[Any]:
         viewer = visitor(request)
         try:
@@ -61,7 +62,7 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
         except VisemaError as e:
             yield problem(explain(viewer, e)), gr.skip()
             return
-        job = Job(partial(saving.save, house, viewer, *order))
+        job = Job(partial(saving.save, house, viewer, *order, mark=bool(mark)))
         async for share in job.shares():
             label = viewer.text("saving" if share else "saving_speech")
             yield making.bar(label, share), gr.update(interactive=False)
@@ -71,7 +72,7 @@ def _wire_save(parts: Parts, house: House, visitor: Visitor) -> None:
             shown = problem(explain(viewer, e))
         yield shown, gr.update(interactive=True)
 
-    chosen = [parts.words, parts.voice, parts.rate, parts.pitch, parts.volume]
+    chosen = [parts.words, parts.voice, parts.rate, parts.pitch, parts.volume, parts.mark]
     parts.save.click(save, chosen, [parts.saved, parts.save], concurrency_limit=4, preprocess=False, **_QUIET)
 
 
@@ -95,6 +96,11 @@ def _wire_setup(parts: Parts, house: House, visitor: Visitor) -> None:
         viewer = visitor(request)
         if not source:
             yield problem(viewer.text("no_source")), "", gr.skip(), gr.skip(), *unchanged
+            return
+        try:
+            check_training()
+        except InputError as e:
+            yield problem(explain(viewer, e)), "", gr.skip(), None, *unchanged
             return
         chosen = making.frame_argument(frame, index)
         job = Job(lambda progress: making.make(house, viewer.who, Path(source), chosen, name, progress))
@@ -156,6 +162,7 @@ def _wire_gallery(page: gr.Blocks, parts: Parts, house: House, visitor: Visitor)
 
     def take_in(path: str, request: gr.Request) -> tuple[Any, ...]:
         def action(viewer: Viewer) -> str:
+            check_training()
             avatar = gallery.import_file(house, viewer.who, Path(path))
             viewer.switch(avatar)
             return viewer.text("imported", name=avatar.name)

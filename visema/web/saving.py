@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visema.settings import MARK
 from visema.speech.types import SpeechSettings
 from visema.web.texts import localised, text
 
@@ -50,8 +51,19 @@ def save(
     voice: str,
     settings: SpeechSettings,
     progress: Callable[[int, int], None],
+    *,
+    mark: bool = False,
 ) -> Saved:
     """Render the avatar on stage saying ``words``; a visitor's last save makes room for the next.
+
+    Args:
+        house: What visitors share.
+        viewer: Who asks.
+        words: What to say.
+        voice: Who says it.
+        settings: How.
+        progress: Told pictures done and in all.
+        mark: Draw the visible mark on the film; done for all where the settings say so.
 
     Raises:
         VisemaError: The voice failed, or the disk is full.
@@ -69,7 +81,7 @@ def save(
     folder.mkdir(parents=True)
     house.temp.prune()
     video = folder / f"{file_stem(words)}.mp4"
-    report = render_file(avatar, speech, planned, video, progress=progress)
+    report = render_file(avatar, speech, planned, video, mark=mark or MARK.of(), progress=progress)
     captions = video.with_suffix(".srt"), video.with_suffix(".vtt")
     for path in captions:
         write_captions(speech, path)

@@ -63,6 +63,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rate": ("Speed", "Скорость"),
     "pitch": ("Pitch, semitones", "Высота, полутоны"),
     "volume": ("Volume", "Громкость"),
+    "mark": ("Write “AI generated” on the saved film", "Написать на сохранённом фильме «AI generated»"),
     "cloud_notice": (
         "This voice is a cloud voice: your text goes to {service}. If the service cannot be reached, "
         "a voice of this machine speaks instead, and you are told.",
