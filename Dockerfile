@@ -37,19 +37,21 @@ RUN mkdir visema && touch visema/__init__.py \
     && pip uninstall --yes visema \
     && rm -rf build visema visema.egg-info
 
-# The code and the default avatar, prepared here once and not at every start. The code is installed in place, for the
-# avatar and `app.py` lie beside the package.
+# The code and the default avatar, prepared here once and not at every start; others than root must be able to read it.
+# The code is installed in place, for the avatar and `app.py` lie beside the package.
 FROM packages AS made
 COPY . .
 RUN pip install --no-deps --editable . \
     && python -m compileall -q visema \
-    && VISEMA_CACHE=/seed python video.py --setup
+    && VISEMA_CACHE=/seed python video.py --setup \
+    && chmod -R a+rX /app /seed
 
 FROM packages-cuda AS made-cuda
 COPY . .
 RUN pip install --no-deps --editable . \
     && python -m compileall -q visema facenets liveportrait sadtalker wav2lip \
-    && VISEMA_CACHE=/seed python video.py --setup
+    && VISEMA_CACHE=/seed python video.py --setup \
+    && chmod -R a+rX /app /seed
 
 # Tests and tools; mount the checkout over /app to work on it.
 FROM packages AS development

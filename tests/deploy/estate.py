@@ -133,7 +133,7 @@ def estate(folder: Path, cache: Path) -> Iterator[Estate]:
             "VISEMA_REQUIRE_KEY": "1", "VISEMA_MAX_MB": "8", "VISEMA_OFFLINE": "1", "VISEMA_LEASE_SECONDS": "5",
         }  # fmt: skip
         python = [sys.executable, "-m", "visema"]
-        here = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "VISEMA_METRICS": str(metrics), "VISEMA_WORKERS": "0"}
+        here = {"FORWARDED_ALLOW_IPS": "127.0.0.1", "VISEMA_METRICS": f"127.0.0.1:{metrics}", "VISEMA_WORKERS": "0"}
         made = Estate(
             folder, f"https://localhost:{https}", f"http://localhost:{http}", f"http://127.0.0.1:{app}",
             f"http://127.0.0.1:{metrics}/metrics", folder / "certificates/fullchain.pem", redis, postgres,

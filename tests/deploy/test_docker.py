@@ -237,3 +237,12 @@ def test_health_check_sees_a_server_and_a_worker(tmp_path: Path) -> None:
     assert check("worker") == 0
     os.utime(alive, (0, 0))
     assert check("worker") == 1
+
+
+def test_settings_are_those_that_there_are() -> None:
+    from visema.settings import FOREIGN, SETTINGS
+
+    files = [ROOT / "Dockerfile", COMPOSE, *OVERRIDES, *DOCKER.glob("*.sh"), *(ROOT / "k8s").glob("*.yaml")]
+    for path in files:
+        named = set(re.findall(r"VISEMA_[A-Z_]*[A-Z]", path.read_text("utf-8")))
+        assert named <= set(SETTINGS) | FOREIGN, (path.name, named - set(SETTINGS) - FOREIGN)
