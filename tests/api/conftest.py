@@ -152,7 +152,7 @@ def platform(avatar_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     env = {
         **os.environ, "VISEMA_OUTPUTS": str(folder / "outputs"), "VISEMA_CACHE": str(folder / "cache"),
         "VISEMA_OFFLINE": "1", "VISEMA_WORKERS": "1", "VISEMA_MAX_MB": "4", "VISEMA_LEASE_SECONDS": "120",
-        "VISEMA_MAX_QUEUE": "2000", "VISEMA_MAX_QUEUE_CLIENT": "2000",
+        "VISEMA_CORS_ORIGINS": "https://app.example", "VISEMA_MAX_QUEUE": "2000", "VISEMA_MAX_QUEUE_CLIENT": "2000",
     }  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as out:

@@ -230,6 +230,22 @@ def test_a_page_of_another_site_changes_nothing(ada: Caller) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+def test_a_page_of_a_site_that_was_named_may_use_everything(ada: Caller) -> None:
+    origin = {"Origin": "https://app.example"}
+    asked = {
+        **origin, "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type, idempotency-key",
+    }  # fmt: skip
+    leave = httpx.options(f"{ada.address}/api/v1/generate", headers=asked)
+    assert leave.status_code == 200 and leave.headers["access-control-allow-origin"] == "https://app.example"
+    answer = ada.generate(origin, text="Hi.", resolution="64x64")
+    assert answer.status_code == 202
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    assert "Location" in answer.headers["access-control-expose-headers"]
+    nobody = httpx.get(f"{ada.address}/api/v1/jobs", headers=origin)
+    assert nobody.status_code == 401 and "access-control-allow-origin" in nobody.headers, "it may read why"
+
+
 def test_sentences_in_russian(ada: Caller) -> None:
     told = refused(ada.generate({"Accept-Language": "ru"}, text="Hi.", avatar="nobody-12345678"), 404)
     assert any("а" <= letter <= "я" for letter in told["detail"]) and any("а" <= c <= "я" for c in told["hint"])

@@ -172,9 +172,9 @@ def test_what_we_have_written_ourselves_needs_no_child(tmp_path: Path, monkeypat
     monkeypatch.setattr(guard, "_TRUSTED", set())
     ours = tmp_path / "ours" / "job" / "a.wav"
     ours.parent.mkdir(parents=True)
-    guard.trust(tmp_path / "ours")
+    guard.trust(tmp_path / "ours", "a.wav")
     assert guard.trusted(ours)
-    for other in (tmp_path / "a.wav", tmp_path / "ours2" / "a.wav", tmp_path / "ours"):
+    for other in (tmp_path / "a.wav", tmp_path / "ours2" / "a.wav", tmp_path / "ours", ours.with_name("source")):
         assert not guard.trusted(other)
 
 

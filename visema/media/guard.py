@@ -30,7 +30,7 @@ C = TypeVar("C", bound="Child")
 #: Pictures are handed over no larger than this; nothing here needs more.
 LONGEST_PHOTO = 2560
 #: Folders of `trust`.
-_TRUSTED: set[Path] = set()
+_TRUSTED: set[tuple[Path, str]] = set()
 #: Frames of a video that are read before somebody wants them.
 AHEAD = 4
 
@@ -157,17 +157,21 @@ class Child:
         )
 
 
-def trust(folder: Path) -> None:
-    """From now on, in this process, files in ``folder`` are decoded without a child: we have written them ourselves.
+def trust(folder: Path, *names: str) -> None:
+    """From now on, in this process, some files below ``folder`` are decoded without a child: we have written them.
 
     A child takes .3 s to start, and what it is for has been done when the file was taken in.
+
+    Args:
+        folder: Where they are, at any depth.
+        names: What they are called; whatever else is there is somebody's own.
     """
-    _TRUSTED.add(folder.absolute())
+    _TRUSTED.update((folder.absolute(), name) for name in names)
 
 
 def trusted(path: Path) -> bool:
-    """Whether a file lies in a folder that is trusted."""
-    return not _TRUSTED.isdisjoint(path.absolute().parents)
+    """Whether a file is one of those that are trusted."""
+    return not _TRUSTED.isdisjoint((parent, path.name) for parent in path.absolute().parents)
 
 
 def read_photo(path: Path, longest: int = LONGEST_PHOTO, *, strict: bool = False) -> Image:

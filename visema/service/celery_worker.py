@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from visema.media.guard import trust
 from visema.ops import alive, logs, traces
 from visema.service.broker import TASK, Broker
+from visema.service.files import PICTURE, SOUND
 from visema.service.herald import Herald
 from visema.service.settings import Settings
 from visema.service.worker import Worker, warm
@@ -43,7 +44,7 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
     def begin(**_: Any) -> None:
         # A process of its own: nothing of the parent's connections may be used in it.
         traces.start("visema-worker")
-        trust(settings.folder / "temp")
+        trust(settings.folder / "temp", PICTURE, SOUND)
         workers[:] = [Worker(settings, f"celery@{socket.gethostname()[:40]}:{os.getpid()}-{secrets.token_hex(3)}")]
         warm()
 

@@ -241,11 +241,10 @@ class JobStore(Claims):
         return [row.id for row in rows]
 
     def remove(self, job_id: str) -> bool:
-        """Mark one finished job as expired, whose files can go; False where it is not finished."""
+        """Mark one job that is done or has failed as expired, whose files can go; False where it is neither."""
+        ended = (State.DONE.value, State.FAILED.value)
         with self.writing() as connection:
-            changed = connection.execute(
-                JOBS.update().where(_C.id == job_id, _C.state == State.DONE.value).values(**_EXPIRED)
-            )
+            changed = connection.execute(JOBS.update().where(_C.id == job_id, _C.state.in_(ended)).values(**_EXPIRED))
         return bool(changed.rowcount)
 
     def forget(self, ended_before: float) -> int:

@@ -25,7 +25,7 @@ from visema.ops import logs, traces
 from visema.ops.traces import Stages
 from visema.paths import cache_dir
 from visema.service.claims import ALL_QUEUES
-from visema.service.files import Files, session_log
+from visema.service.files import PICTURE, SOUND, Files, session_log
 from visema.service.jobs import Job, State, pack
 from visema.service.kinds import Work, kind_of
 from visema.service.observing import observed
@@ -301,7 +301,7 @@ def main() -> int:
     traces.start("visema-worker")
     worker = Worker(settings, sys.argv[2], sys.argv[3].split(","))
     # What is in there was decoded by a child and written anew when it was taken in.
-    trust(settings.folder / "temp")
+    trust(settings.folder / "temp", PICTURE, SOUND)
     threading.Thread(target=worker.listen, name="lifeline", daemon=True).start()
     warm()
     worker.run()

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from visema.service.desk import Desk
 
 #: Where pages of the sites that were named may read.
-_OPEN: Final = ("/generate", "/status/", "/download/", "/config", "/health")
+_OPEN: Final = ("/generate", "/status/", "/download/", "/config", "/health", "/ready", "/api/v1/")
+
+#: Headers that such a page may send, and see.
+_SENT: Final = ("Authorization", "X-API-Key", "Idempotency-Key", "Last-Event-ID", "Range", "Content-Type")
+_TOLD: Final = (
+    "Content-Range", "Content-Length", "Accept-Ranges", "ETag", "Retry-After", "Location", "Idempotent-Replayed",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+)  # fmt: skip
 
 
 def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> Callable[[Mapping[str, str]], None]:
@@ -64,7 +71,7 @@ def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> 
 
 
 class ApiCors:
-    """Lets pages of other sites read the film API, and nothing else of the server.
+    """Lets pages of other sites read the APIs, and nothing else of the server.
 
     Args:
         app: What answers.
@@ -77,8 +84,8 @@ class ApiCors:
             app,
             allow_origins=origins,
             allow_methods=("GET", "HEAD", "POST", "DELETE"),
-            allow_headers=("Range", "Content-Type"),
-            expose_headers=("Content-Range", "Content-Length", "Accept-Ranges", "Retry-After", "Location"),
+            allow_headers=_SENT,
+            expose_headers=_TOLD,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -99,7 +99,7 @@ def _submit(api: Api, who: Who, asked: ManyVideos, key: str | None, language: st
             str(first["hint"]), 422,
         )  # fmt: skip
     row = {
-        "id": batch_id, "key": who.key, "items": len(asked.items), "webhook": asked.webhook, "refused": refused,
+        "id": batch_id, "key": who.key, "items": len(orders), "webhook": asked.webhook, "refused": refused,
         "once": key, "asked": whole,
     }  # fmt: skip
     api.desk.submit_many(row, orders)

@@ -149,7 +149,9 @@ class ManyVideos(Strict):
         description="Each as in Item; one that cannot be used is told in the report and does not hold up the others",
         json_schema_extra={"items": {"anyOf": [{"$ref": "#/components/schemas/Item"}, {"type": "object"}]}},
     )  # fmt: skip
-    webhook: Webhook | None = Field(None, description="Address that is told of each video when it is over")
+    webhook: Webhook | None = Field(
+        None, description="Address that is told of each video when it is over, and at last of the batch"
+    )
 
 
 class Utter(Manner):

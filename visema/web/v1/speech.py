@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Final
@@ -14,6 +15,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from visema.errors import VisemaError
 from visema.live.pieces import Pieces
+from visema.service import tally
+from visema.service.endings import month_of
 from visema.speech.speak import speak
 from visema.speech.types import Speech, SpeechSettings
 from visema.visemes.plan import viseme_track
@@ -52,7 +55,7 @@ async def tts(asked: Utter, request: Request, api: Server, who: MaySpeak) -> Res
     """Sound with the times of words and visemes, so that a mouth of your own can follow it."""
     voice = await asyncio.to_thread(checked_voice, api, who, asked.voice or usual_voice(api))
     settings = SpeechSettings(asked.rate, asked.pitch, asked.volume)
-    say = partial(speak, voice=voice, settings=settings, offline=api.offline)
+    say = partial(_counted, api, who.key, voice=voice, settings=settings)
     language = language_of(request)
     if asked.stream:
         pieces = Pieces(asked.text)
@@ -69,6 +72,18 @@ async def tts(asked: Utter, request: Request, api: Server, who: MaySpeak) -> Res
         data = await asyncio.to_thread(wav_bytes, speech.samples, speech.rate)
         return Response(data, media_type="audio/wav", headers=NO_STORE)
     return JSONResponse(await asyncio.to_thread(told_speech, speech, language), headers=NO_STORE)
+
+
+def _counted(api: Api, key: str, text: str, *, voice: str, settings: SpeechSettings) -> Speech:
+    """Speech, its cost counted among what a key has used."""
+    speech = speak(text, voice, settings, offline=api.offline)
+    if cost := speech.cost:
+        month = month_of(time.time())
+        with api.desk.store.writing() as connection:
+            for what, amount in (("characters", float(cost.characters)), ("money", cost.money)):
+                if amount > 0 and not cost.cached:
+                    tally.add(connection, key, what, month, amount)
+    return speech
 
 
 async def _spoken(api: Api, say: partial[Speech], pieces: Pieces) -> Speech | None:
