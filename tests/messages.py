@@ -12,7 +12,7 @@ from visema.paths import ROOT
 
 #: What is seen on the command line or by programmers only, and so in English only.
 ENGLISH_ONLY: Final = (
-    "cli/", "client/", "neural/", "ops/", "service/", "visemes/track.py", "speech/pronounce.py",
+    "cli/", "client/", "neural/", "ops/", "service/", "settings.py", "visemes/track.py", "speech/pronounce.py",
     "stage/framing.py", "stage/playback.py", "pipeline/", "face/alignment.py", "mouth/sadtalker.py",
     "live/requests.py", "web/server.py", "web/live_", "web/film_",
 )  # fmt: skip
