@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import HTTPConnection
 
@@ -10,13 +10,13 @@ from visema.service.who import Who
 from visema.web.door import forbidden
 
 
-def asks(scope: str) -> Callable[[HTTPConnection], Who]:
+def asks(scope: str) -> Callable[[HTTPConnection], Awaitable[Who]]:
     """A dependency: who asks, where the key allows ``scope``.
 
     Use as ``who: Annotated[Who, Depends(asks("films"))]``; it raises a `RequestError` with 403 otherwise.
     """
 
-    def found(connection: HTTPConnection) -> Who:
+    async def found(connection: HTTPConnection) -> Who:  # one that is not async would be sent to a thread
         who = asker(connection)
         if not who.may(scope):
             raise forbidden(scope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -63,7 +63,7 @@ class Api:
         return usable_voices(self.house, offline=self.offline)
 
 
-def api_of(request: Request) -> Api:
+async def api_of(request: Request) -> Api:
     """The server that a request came to; pages of other sites are refused where they would change something.
 
     Raises:
@@ -85,10 +85,10 @@ Voices = Annotated[Who, Depends(asks("voices"))]
 Speech = Annotated[Who, Depends(asks("speech"))]
 
 
-def asks_any(*scopes: str) -> Callable[[Request], Who]:
+def asks_any(*scopes: str) -> Callable[[Request], Awaitable[Who]]:
     """A dependency: who asks, where the key allows one of ``scopes``."""
 
-    def found(request: Request) -> Who:
+    async def found(request: Request) -> Who:  # one that is not async would be sent to a thread
         who = asker(request)
         if not any(map(who.may, scopes)):
             raise forbidden(" or ".join(scopes))
