@@ -47,12 +47,12 @@ def test_clients_have_the_same_methods() -> None:
     def signatures(of: type) -> dict[str, list[str]]:
         return {
             name: list(inspect.signature(method).parameters)
-            for name, method in vars(of).items()
-            if not name.startswith("_") and callable(method)
+            for name, method in inspect.getmembers(of, callable)
+            if not name.startswith("_")
         }
 
     assert signatures(Visema) == signatures(AsyncVisema)
-    documented = [method for name, method in vars(Visema).items() if not name.startswith("_")]
+    documented = [method for name, method in inspect.getmembers(Visema, callable) if not name.startswith("_")]
     assert all(method.__doc__ for method in documented)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import av
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from tests.client.conftest import KEY, Platform
-from visema.client import Conflict, NotFound, Unauthorised, Visema
+from visema.client import Conflict, Invalid, NotFound, Unauthorised, Visema
 from visema.paths import ASSETS, ROOT
 
 NODE = shutil.which("node")
@@ -132,8 +133,29 @@ def test_same_idempotency_key_makes_one_job(platform: Platform) -> None:
         with pytest.raises(Conflict):
             api.generate(text="Twice.", voice="espeak:en-us", once="order-77")
         assert api.wait(first).check().duration
+        link = str(api.link(first.id)["url"])
+        assert httpx.get(link).content[4:8] == b"ftyp"  # without a key
+        assert api.usage()["video_seconds"] > 0 and not api.webhooks().items and not api.jobs(dead=True).items
+        with pytest.raises(Conflict):
+            api.retry(first.id)
         api.delete_job(first.id)
         with pytest.raises(NotFound):
             api.status("0123456789abcdef01234567")
     with Visema(platform.address, "wrong" * 9) as stranger, pytest.raises(Unauthorised):
         stranger.jobs()
+
+
+def test_speech_comes_sentence_by_sentence(platform: Platform) -> None:
+    with Visema(platform.address, KEY) as api:
+        spoken = list(api.tts_stream("This is the first. And this is the second one.", voice="espeak:en-us"))
+        assert len(spoken) == 2 and all(speech.audio[:4] == b"RIFF" and speech.visemes for speech in spoken)
+        with pytest.raises(Invalid):
+            list(api.tts_stream("Hello.", voice="nobody"))
+
+
+def test_a_batch_is_given_up(platform: Platform) -> None:
+    with Visema(platform.address, KEY) as api:
+        batch = api.batch([{"text": f"Number {n}.", "voice": "espeak:en-us"} for n in range(4)])
+        api.delete_batch(batch.id)
+        report = api.wait_batch(batch, timeout=120)
+        assert report.counts.get("queued", 0) == 0 and report.over

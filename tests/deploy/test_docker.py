@@ -246,3 +246,8 @@ def test_settings_are_those_that_there_are() -> None:
     for path in files:
         named = set(re.findall(r"VISEMA_[A-Z_]*[A-Z]", path.read_text("utf-8")))
         assert named <= set(SETTINGS) | FOREIGN, (path.name, named - set(SETTINGS) - FOREIGN)
+
+
+def test_what_is_made_as_root_can_be_read_by_the_user(stages: dict[str, list[dict[str, Any]]]) -> None:
+    made = [step["value"] for steps in stages.values() for step in steps if "VISEMA_CACHE=/seed" in step["value"]]
+    assert made and all("chmod -R a+rX /app /seed" in line for line in made)

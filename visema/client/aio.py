@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from visema.client import asks
+from visema.client.aio_resources import AsyncResources
 from visema.client.asks import Options
 from visema.client.download import Download
 from visema.client.errors import ApiError, error_of, unreachable
-from visema.client.results import Avatar, Batch, Job, Page, Speech, Voice
+from visema.client.results import Batch, Job, Page, Speech
 from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, trust, url_of
 from visema.client.wire import (
     Ask,
@@ -43,7 +44,7 @@ class Listening:
     offered: bool = True
 
 
-class AsyncVisema:
+class AsyncVisema(AsyncResources):
     """A server of Visema.
 
     ``async with AsyncVisema("https://avatar.example.org", "vsm_…") as api: await api.make("hello.mp4", …)``
@@ -74,7 +75,7 @@ class AsyncVisema:
         self.url = url_of(url)
         self._retry = retry or Retry()
         self._http = httpx.AsyncClient(
-            base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify)
+            base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify), follow_redirects=True
         )
 
     async def close(self) -> None:
@@ -133,11 +134,17 @@ class AsyncVisema:
         return await self._send(asks.status(job))
 
     async def jobs(
-        self, *, state: str | None = None, kind: str | None = None, batch: str | None = None, limit: int | None = None,
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        batch: str | None = None,
+        dead: bool | None = None,
+        limit: int | None = None,
         cursor: str | None = None,
-    ) -> Page[Job]:  # fmt: skip
-        """Your jobs, newest first."""
-        return await self._send(asks.jobs(state, kind, batch, limit, cursor))
+    ) -> Page[Job]:
+        """Your jobs, newest first; ``dead``: those that failed for good after several attempts."""
+        return await self._send(asks.jobs(state, kind, batch, dead, limit, cursor))
 
     async def all_jobs(
         self, *, state: str | None = None, kind: str | None = None, batch: str | None = None
@@ -230,96 +237,7 @@ class AsyncVisema:
         await self.download(job, path)
         return job
 
-    # -- avatars and voices ---------------------------------------------------------------------------------------
-
-    async def train(
-        self,
-        source: Path | str,
-        *,
-        name: str | None = None,
-        consent: str | None = None,
-        consent_by: str | None = None,
-        webhook: str | None = None,
-        once: str | None = None,
-        progress: Progress | None = None,
-        **options: Any,
-    ) -> Job:
-        """Make an avatar of a video or a photo; the job, whose ``result`` has the avatar's id and a quality report.
-
-        Args:
-            source: The file.
-            name: For people.
-            consent: What the shown person agreed to, in a sentence; it is kept with the avatar.
-            consent_by: Who that is.
-            webhook: An address that hears of the end.
-            once: Idempotency key.
-            progress: Told how much has been sent.
-            options: Further fields of the API.
-        """
-        return await self._send(asks.train(Path(source), name, consent, consent_by, webhook, once, options), progress)
-
-    async def avatars(self) -> tuple[Avatar, ...]:
-        """The avatars that can speak."""
-        return await self._send(asks.avatars())
-
-    async def avatar(self, avatar_id: str) -> Avatar:
-        """An avatar."""
-        return await self._send(asks.avatar(avatar_id))
-
-    async def delete_avatar(self, avatar_id: str) -> None:
-        """Remove an avatar."""
-        await self._send(asks.delete_avatar(avatar_id))
-
-    async def voices(
-        self, *, language: str | None = None, gender: str | None = None, engine: str | None = None
-    ) -> tuple[Voice, ...]:
-        """The voices, of all engines."""
-        return await self._send(asks.voices(language, gender, engine))
-
-    async def clone(
-        self,
-        sample: Path | str,
-        *,
-        name: str,
-        consent: str,
-        consent_by: str | None = None,
-        engine: str | None = None,
-        language: str | None = None,
-    ) -> Voice:
-        """Make a voice like that of a recording.
-
-        Args:
-            sample: The recording.
-            name: What the voice is to be called.
-            consent: What the person whose voice it is agreed to, in a sentence; it is kept with the voice.
-            consent_by: Who that is.
-            engine: ``match``, an embedded voice set to the sample, which is no clone; or ``elevenlabs``.
-            language: That a match shall speak.
-        """
-        return await self._send(asks.clone(Path(sample), name, consent, consent_by, engine, language))
-
-    async def delete_voice(self, name: str) -> None:
-        """Remove a voice of your own."""
-        await self._send(asks.delete_voice(name))
-
-    async def tts(
-        self, text: str, *, voice: str | None = None, rate: float | None = None, pitch: float | None = None,
-        volume: float | None = None,
-    ) -> Speech:  # fmt: skip
-        """Speak a text: the sound, with the times of its words and visemes."""
-        return await self._send(asks.tts(text, voice, rate, pitch, volume))
-
     # -- many -----------------------------------------------------------------------------------------------------
-
-    async def batch(
-        self, items: Sequence[Mapping[str, Any]], *, webhook: str | None = None, once: str | None = None
-    ) -> Batch:
-        """Ask for up to 1,000 films at once; each item as for `generate`, of avatars and texts."""
-        return await self._send(asks.batch(items, webhook, once))
-
-    async def batch_status(self, batch_id: str) -> Batch:
-        """How far a batch is."""
-        return await self._send(asks.batch_status(batch_id))
 
     async def wait_batch(
         self, batch: str | Batch, *, timeout: float | None = None, progress: Callable[[Batch], None] | None = None
@@ -342,17 +260,27 @@ class AsyncVisema:
             await asyncio.sleep(pause)
         raise late(name, timeout)
 
-    async def usage(self) -> Mapping[str, Any]:
-        """What your key has used this month, and what it may."""
-        return await self._send(asks.usage())
-
-    async def output(self, mark: str) -> Mapping[str, Any]:
-        """What is known of a film by the id inside it."""
-        return await self._send(asks.output(mark))
-
-    async def health(self) -> Mapping[str, Any]:
-        """How the server is."""
-        return await self._send(asks.health())
+    async def tts_stream(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        rate: float | None = None,
+        pitch: float | None = None,
+        volume: float | None = None,
+    ) -> AsyncIterator[Speech]:
+        """Speak a text sentence by sentence, each as soon as it is spoken; its times begin anew."""
+        body = {**(asks.tts(text, voice, rate, pitch, volume).body or {}), "stream": True}
+        async with self._http.stream("POST", asks.TTS, json=body) as answer:
+            if answer.status_code >= 300:
+                await answer.aread()
+                raise error_of(answer.status_code, json_of(answer.text), answer.headers)
+            async for line in answer.aiter_lines():
+                told = json_of(line)
+                if isinstance(told, dict) and "error" in told:
+                    raise error_of(503, told, {})
+                if isinstance(told, dict) and "audio" in told:
+                    yield Speech.of(told)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from visema.client.wire import Ask, once_headers
 from visema.errors import InputError
 
 API: Final = "/api/v1"
+TTS: Final = f"{API}/tts"
 #: What is said to hear of a job as it goes on.
 EVENTS: Final = {"Accept": "text/event-stream"}
 
@@ -68,10 +69,10 @@ def status(job: str) -> Ask[Job]:
 
 
 def jobs(
-    state: str | None, kind: str | None, batch: str | None, limit: int | None, cursor: str | None
+    state: str | None, kind: str | None, batch: str | None, dead: bool | None, limit: int | None, cursor: str | None
 ) -> Ask[Page[Job]]:
     """Your jobs, newest first."""
-    query = {"state": state, "kind": kind, "batch": batch, "limit": limit, "cursor": cursor}
+    query = {"state": state, "kind": kind, "batch": batch, "dead": dead, "limit": limit, "cursor": cursor}
     return Ask("GET", f"{API}/jobs", page_of("jobs", Job.of), query=query)
 
 
@@ -135,7 +136,7 @@ def tts(text: str, voice: str | None, rate: float | None, pitch: float | None, v
     """Speak a text."""
     given = {"text": text, "voice": voice, "rate": rate, "pitch": pitch, "volume": volume}
     body = {key: value for key, value in given.items() if value is not None}
-    return Ask("POST", f"{API}/tts", Speech.of, body=body, headers={"Accept": "application/json"})
+    return Ask("POST", TTS, Speech.of, body=body, headers={"Accept": "application/json"})
 
 
 def batch(items: Sequence[Mapping[str, Any]], webhook: str | None, once: str | None) -> Ask[Batch]:
@@ -149,6 +150,27 @@ def batch(items: Sequence[Mapping[str, Any]], webhook: str | None, once: str | N
 def batch_status(batch_id: str) -> Ask[Batch]:
     """How far a batch is."""
     return Ask("GET", f"{API}/batch/{_name(batch_id)}", Batch.of)
+
+
+def retry(job: str) -> Ask[Job]:
+    """Try a failed job again."""
+    return Ask("POST", f"{API}/jobs/{_name(job)}/retry", Job.of, repeats=False)
+
+
+def link(job: str) -> Ask[Mapping[str, Any]]:
+    """An address of a film that needs no key."""
+    return Ask("GET", f"{API}/video/{_name(job)}/link", dict)
+
+
+def delete_batch(batch_id: str) -> Ask[None]:
+    """Give up a batch."""
+    return Ask("DELETE", f"{API}/batch/{_name(batch_id)}", _nothing)
+
+
+def webhooks(job: str | None, cursor: str | None) -> Ask[Page[Mapping[str, Any]]]:
+    """What webhooks were told."""
+    query = {"job": job, "cursor": cursor}
+    return Ask("GET", f"{API}/webhooks", page_of("deliveries", dict), query=query)
 
 
 def usage() -> Ask[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,8 @@ from visema.client import asks
 from visema.client.asks import Options
 from visema.client.download import Download
 from visema.client.errors import ApiError, error_of, unreachable
-from visema.client.results import Avatar, Batch, Job, Page, Speech, Voice
+from visema.client.resources import Resources
+from visema.client.results import Batch, Job, Page, Speech
 from visema.client.settings import TIMEOUT, headers_of, late, seconds_of, trust, url_of
 from visema.client.wire import (
     Ask,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Visema:
+class Visema(Resources):
     """A server of Visema.
 
     ``with Visema("https://avatar.example.org", "vsm_…") as api: api.make("hello.mp4", avatar="anna", text="Hello.")``
@@ -64,7 +65,9 @@ class Visema:
     ) -> None:
         self.url = url_of(url)
         self._retry = retry or Retry()
-        self._http = httpx.Client(base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify))
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers_of(key), timeout=timeout, verify=trust(verify), follow_redirects=True
+        )
 
     def close(self) -> None:
         """Let the connections go."""
@@ -122,11 +125,17 @@ class Visema:
         return self._send(asks.status(job))
 
     def jobs(
-        self, *, state: str | None = None, kind: str | None = None, batch: str | None = None, limit: int | None = None,
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        batch: str | None = None,
+        dead: bool | None = None,
+        limit: int | None = None,
         cursor: str | None = None,
-    ) -> Page[Job]:  # fmt: skip
-        """Your jobs, newest first."""
-        return self._send(asks.jobs(state, kind, batch, limit, cursor))
+    ) -> Page[Job]:
+        """Your jobs, newest first; ``dead``: those that failed for good after several attempts."""
+        return self._send(asks.jobs(state, kind, batch, dead, limit, cursor))
 
     def all_jobs(
         self, *, state: str | None = None, kind: str | None = None, batch: str | None = None
@@ -215,96 +224,7 @@ class Visema:
         self.download(job, path)
         return job
 
-    # -- avatars and voices ---------------------------------------------------------------------------------------
-
-    def train(
-        self,
-        source: Path | str,
-        *,
-        name: str | None = None,
-        consent: str | None = None,
-        consent_by: str | None = None,
-        webhook: str | None = None,
-        once: str | None = None,
-        progress: Progress | None = None,
-        **options: Any,
-    ) -> Job:
-        """Make an avatar of a video or a photo; the job, whose ``result`` has the avatar's id and a quality report.
-
-        Args:
-            source: The file.
-            name: For people.
-            consent: What the shown person agreed to, in a sentence; it is kept with the avatar.
-            consent_by: Who that is.
-            webhook: An address that hears of the end.
-            once: Idempotency key.
-            progress: Told how much has been sent.
-            options: Further fields of the API.
-        """
-        return self._send(asks.train(Path(source), name, consent, consent_by, webhook, once, options), progress)
-
-    def avatars(self) -> tuple[Avatar, ...]:
-        """The avatars that can speak."""
-        return self._send(asks.avatars())
-
-    def avatar(self, avatar_id: str) -> Avatar:
-        """An avatar."""
-        return self._send(asks.avatar(avatar_id))
-
-    def delete_avatar(self, avatar_id: str) -> None:
-        """Remove an avatar."""
-        self._send(asks.delete_avatar(avatar_id))
-
-    def voices(
-        self, *, language: str | None = None, gender: str | None = None, engine: str | None = None
-    ) -> tuple[Voice, ...]:
-        """The voices, of all engines."""
-        return self._send(asks.voices(language, gender, engine))
-
-    def clone(
-        self,
-        sample: Path | str,
-        *,
-        name: str,
-        consent: str,
-        consent_by: str | None = None,
-        engine: str | None = None,
-        language: str | None = None,
-    ) -> Voice:
-        """Make a voice like that of a recording.
-
-        Args:
-            sample: The recording.
-            name: What the voice is to be called.
-            consent: What the person whose voice it is agreed to, in a sentence; it is kept with the voice.
-            consent_by: Who that is.
-            engine: ``match``, an embedded voice set to the sample, which is no clone; or ``elevenlabs``.
-            language: That a match shall speak.
-        """
-        return self._send(asks.clone(Path(sample), name, consent, consent_by, engine, language))
-
-    def delete_voice(self, name: str) -> None:
-        """Remove a voice of your own."""
-        self._send(asks.delete_voice(name))
-
-    def tts(
-        self, text: str, *, voice: str | None = None, rate: float | None = None, pitch: float | None = None,
-        volume: float | None = None,
-    ) -> Speech:  # fmt: skip
-        """Speak a text: the sound, with the times of its words and visemes."""
-        return self._send(asks.tts(text, voice, rate, pitch, volume))
-
     # -- many -----------------------------------------------------------------------------------------------------
-
-    def batch(
-        self, items: Sequence[Mapping[str, Any]], *, webhook: str | None = None, once: str | None = None
-    ) -> Batch:
-        """Ask for up to 1,000 films at once; each item as for `generate`, of avatars and texts."""
-        return self._send(asks.batch(items, webhook, once))
-
-    def batch_status(self, batch_id: str) -> Batch:
-        """How far a batch is."""
-        return self._send(asks.batch_status(batch_id))
 
     def wait_batch(
         self, batch: str | Batch, *, timeout: float | None = None, progress: Callable[[Batch], None] | None = None
@@ -327,17 +247,27 @@ class Visema:
             time.sleep(pause)
         raise late(name, timeout)
 
-    def usage(self) -> Mapping[str, Any]:
-        """What your key has used this month, and what it may."""
-        return self._send(asks.usage())
-
-    def output(self, mark: str) -> Mapping[str, Any]:
-        """What is known of a film by the id inside it."""
-        return self._send(asks.output(mark))
-
-    def health(self) -> Mapping[str, Any]:
-        """How the server is."""
-        return self._send(asks.health())
+    def tts_stream(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        rate: float | None = None,
+        pitch: float | None = None,
+        volume: float | None = None,
+    ) -> Iterator[Speech]:
+        """Speak a text sentence by sentence, each as soon as it is spoken; its times begin anew."""
+        body = {**(asks.tts(text, voice, rate, pitch, volume).body or {}), "stream": True}
+        with self._http.stream("POST", asks.TTS, json=body) as answer:
+            if answer.status_code >= 300:
+                answer.read()
+                raise error_of(answer.status_code, json_of(answer.text), answer.headers)
+            for line in answer.iter_lines():
+                told = json_of(line)
+                if isinstance(told, dict) and "error" in told:
+                    raise error_of(503, told, {})
+                if isinstance(told, dict) and "audio" in told:
+                    yield Speech.of(told)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
