@@ -317,3 +317,21 @@ def told(store: JobStore) -> list[tuple[str, str]]:
 def used(store: JobStore) -> dict[str, float]:
     with store.reading() as connection:
         return {row.what: row.amount for row in connection.execute(sa.select(USAGE).where(USAGE.c.key == "k"))}
+
+
+def test_a_batch_is_cancelled_at_once_and_told_of_once(store: JobStore) -> None:
+    row = {"id": "many", "key": "k", "items": 4, "webhook": "https://example.org/hook"}
+    orders = [Order("speak", Who("k"), {}, webhook=row["webhook"]) for _ in range(4)]
+    names = {job.id for job in store.submit_many(row, orders)}
+    running = store.claim("w", 60, 3)
+    assert running and set(store.cancel_batch("many")) == names - {running.id}
+
+    def events() -> list[str]:
+        with store.engine.connect() as connection:
+            return sorted(connection.scalars(sa.select(DELIVERIES.c.event)))
+
+    assert events() == ["job.cancelled"] * 3, "one is being made still"
+    assert store.report(running.id, "w", 60, "drawing", 1).cancel
+    assert store.give_up(running.id, "w")
+    assert events() == ["batch.done", *["job.cancelled"] * 4]
+    assert store.cancel_batch("many") == [] and len(events()) == 5

@@ -217,6 +217,12 @@ class Desk:
         self.crew.poke()
         return self.look(job_id)
 
+    def cancel_batch(self, batch: str) -> None:
+        """Cancel all jobs of a batch; see `JobStore.cancel_batch`."""
+        for job_id in self.store.cancel_batch(batch):
+            self.files.remove(job_id, log=False)
+        self.crew.poke()
+
     def remove(self, job_id: str, who: Who | None = None) -> bool:
         """Remove a finished film before its time; False where it is not finished."""
         if self.look(job_id, who) is None or not self.store.remove(job_id):

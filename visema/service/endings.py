@@ -24,20 +24,21 @@ def month_of(moment: float) -> int:
     return parts.tm_year * 100 + parts.tm_mon
 
 
-def ended(connection: Connection, job_id: str, now: float) -> None:
+def ended(connection: Connection, job_id: str, now: float, *, last: bool = True) -> None:
     """Write down what the end of a job brings with it; called once for each, when its state has become final.
 
     Args:
         connection: Inside the transaction that ended it.
         job_id: Its name.
         now: The time.
+        last: The last of those that ended in this transaction: it looks whether its batch is over.
     """
     row = connection.execute(sa.select(JOBS).where(_C.id == job_id)).one()
     if row.state == State.DONE.value:
         _count(connection, row, now)
     if row.webhook:
         _announce(connection, row.key, row.id, f"job.{row.state}", row.webhook, _told(row), now)
-    if row.batch:
+    if row.batch and last:
         _end_batch(connection, row.batch, now)
 
 

@@ -216,6 +216,20 @@ class JobStore(Claims):
             row = connection.execute(sa.select(*FIELDS).where(_C.id == job_id)).one_or_none()
         return job_of(row) if row else None
 
+    def cancel_batch(self, batch: str) -> list[str]:
+        """Cancel all jobs of a batch in one transaction; the names of those that waited and are cancelled now."""
+        of_it = _C.batch == batch
+        with self.writing() as connection:
+            self._lock(connection)
+            waiting = JOBS.update().where(of_it, _C.state == State.QUEUED.value)
+            now = self.now()
+            over = waiting.values(state=State.CANCELLED.value, stage="cancelled", ended=now, cancel=True)
+            names = list(connection.scalars(over.returning(_C.id)))
+            connection.execute(JOBS.update().where(of_it, _C.state == State.RUNNING.value).values(cancel=True))
+            for name in names:
+                ended(connection, name, now, last=name == names[-1])
+        return names
+
     # -- housekeeping ---------------------------------------------------------------------------------------------
 
     def expire(self, ended_before: float, *, key: str | None = None, but: Sequence[str] = ()) -> list[str]:

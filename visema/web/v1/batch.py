@@ -65,10 +65,11 @@ async def delete(batch_id: BatchId, api: Server, who: Films) -> Response:
 
 
 def _delete(api: Api, who: Who, batch_id: str) -> None:
-    for job in _rows(api, who, batch_id)[1]:
-        if not job.state.over:
-            api.desk.cancel(job.id, who)
-        api.desk.remove(job.id, who)
+    _, jobs = _rows(api, who, batch_id)
+    api.desk.cancel_batch(batch_id)
+    for job in jobs:
+        if job.state in (State.DONE, State.FAILED):
+            api.desk.remove(job.id, who)
 
 
 def _submit(api: Api, who: Who, asked: ManyVideos, key: str | None, language: str) -> str:
