@@ -38,15 +38,25 @@ class Bounded:
         headers: Of the request.
         most: Bytes of a body that is no form; 0 for no bounds.
         private: The answer is for one key's holder, and for no shared cache.
+        own: The answer is for this server's own pages, whatever what answers thinks of other sites.
         more: Further headers of the answer.
     """
 
     def __init__(
-        self, receive: Receive, send: Send, headers: Headers, most: int, *, private: bool, more: Mapping[str, str]
+        self,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        most: int,
+        *,
+        private: bool = False,
+        own: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self._receive, self._send, self._headers, self._private = receive, send, headers, private
         form = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        self._more = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+        self._own = own
+        self._more = [(name.lower().encode(), value.encode()) for name, value in (more or {}).items()]
         self._most = 0 if form else most
         self._count = 0
         self._whole = False
@@ -93,6 +103,8 @@ class Bounded:
             names = {name.lower() for name, _ in headers}
             headers += [pair for pair in _HEADERS if pair[0] not in names]
             headers += self._more
+            if self._own:  # Gradio lets every site read what a browser may
+                headers = [pair for pair in headers if not pair[0].lower().startswith(b"access-control-")]
             if self._private:
                 headers = [_private(*pair) for pair in headers]
             event = {**event, "headers": headers}

@@ -100,7 +100,8 @@ class Door:
         if scope["type"] == "websocket":
             await self._pass(key, scope, receive, _agreeing(scope, send))
             return
-        bounded = Bounded(receive, send, headers, rule.body, private=key is not None, more=more)
+        own = key is not None and not rule.crosses
+        bounded = Bounded(receive, send, headers, rule.body, private=key is not None, own=own, more=more)
         try:
             await self._pass(key, scope, bounded.receive, bounded.send)
         finally:
@@ -129,7 +130,7 @@ class Door:
             RequestError: They may not.
         """
         address = _address(scope)
-        if rule.open or _asks_leave(method, headers):
+        if rule.open or (rule.crosses and _asks_leave(method, headers)):
             return None, Who(NOBODY, "", frozenset(), address)
         try:
             needed = self._access.required or await self._needed()
@@ -254,7 +255,7 @@ class Door:
             answer: Any = RedirectResponse(f"{'../' * (path.count('/') - 1)}login?next={asked}", 303)
         else:
             found = problem(error.code, error, preferred_language(headers.get("accept-language", "")))
-            more = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+            more = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
             if error.status == 401:
                 more["WWW-Authenticate"] = 'Bearer realm="visema"'
             if error.status in (429, 503):

@@ -22,6 +22,7 @@ class Rule:
         scopes: A key must have one of these; none where every key will do, or where the address itself asks.
         open: Nobody needs a key here.
         counted: Requests count against those that a key may make in a minute.
+        crosses: Pages of other sites that were named may use it.
         action: What the audit log calls it; empty where it is not written down.
         body: Bytes of a body that is no form; 0 where the address looks after that.
     """
@@ -31,6 +32,7 @@ class Rule:
     scopes: tuple[str, ...] = ()
     open: bool = False
     counted: bool = False
+    crosses: bool = True
     action: str = ""
     body: int = BODY
 
@@ -77,8 +79,8 @@ RULES: Final = (
     _rule("/api/v1/.*", "POST PUT PATCH DELETE", counted=True, action="api.change"),
     _rule("/api/v1/.*", counted=True),
     # The page, which asks for much; Gradio's own addresses are under it.
-    _rule("/ui|/ui/.*", "", "live"),
-    _rule("/stage/.*|/film/.*|/poster\\.jpg|/avatars/.*", "", "live"),
+    _rule("/ui|/ui/.*", "", "live", crosses=False),
+    _rule("/stage/.*|/film/.*|/poster\\.jpg|/avatars/.*", "", "live", crosses=False),
 )
 #: An address that nobody has thought of.
 OTHERWISE: Final = Rule(re.compile(".*"), scopes=("admin",), counted=True)

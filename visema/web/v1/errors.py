@@ -116,7 +116,7 @@ def of_fields(errors: Sequence[Any]) -> RequestError:
     first = errors[0]
     place = [str(part) for part in first["loc"]]
     kind = str(first["type"])
-    if place[:1] == ["path"]:
+    if place[:1] == ["path"] and kind != "extra_forbidden":
         return not_found()
     if kind == "json_invalid":
         hint = Message("Send one object, with Content-Type: application/json.")
