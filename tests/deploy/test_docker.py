@@ -136,6 +136,23 @@ def test_compose_files_keep_to_the_schema(overrides: list[Path]) -> None:
             assert re.search(rf"AS {service['build']['target']}$", (ROOT / "Dockerfile").read_text(), re.M)
 
 
+@posix
+@pytest.mark.parametrize("overrides", [[], *([path] for path in OVERRIDES)], ids=lambda p: p[0].name if p else "alone")
+def test_docker_compose_itself_takes_them(tmp_path: Path, overrides: list[Path]) -> None:
+    program = shutil.which("docker-compose")
+    if program is None:
+        pytest.skip("docker-compose is not here")
+    shutil.copytree(DOCKER, tmp_path / "docker")
+    shutil.copy(COMPOSE, tmp_path)
+    files = [word for path in (COMPOSE, *overrides) for word in ("-f", str(path.relative_to(ROOT)))]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GRAFANA_PASSWORD": "given"}
+    command = [program, *files, "config", "-q"]
+    refused = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert refused.returncode and ("init.sh" in refused.stderr or ".env" in refused.stderr), refused.stderr
+    subprocess.run(["sh", "docker/init.sh"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(command, cwd=tmp_path, env=env, check=True)
+
+
 def test_services_are_locked_up() -> None:
     services = compose(COMPOSE, env=ENV)["services"]
     assert {"app", "worker", "redis", "postgres", "nginx"} <= set(services)
