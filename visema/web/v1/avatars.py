@@ -20,7 +20,7 @@ from visema.web.film_errors import NO_STORE, language_of
 from visema.web.texts import in_language
 from visema.web.v1 import answers
 from visema.web.v1.asked import digest, once_of
-from visema.web.v1.choices import avatar_row, checked_avatar, usable_avatars
+from visema.web.v1.choices import GONE, avatar_row, checked_avatar, usable_avatars
 from visema.web.v1.context import Api, AvatarId, Avatars, Reader, Server
 from visema.web.v1.errors import Explained, not_found, problems
 from visema.web.v1.intake import digests, form_only, read_form
@@ -150,9 +150,11 @@ def _delete(api: Api, who: Who, avatar_id: str) -> None:
     if avatar_id == api.default_avatar:
         hint = Message("Choose another one to begin with when the server is started, then delete it.")
         raise RequestError("on_stage", Message("This avatar is the one on stage."), hint, 409)
+    with api.desk.store.writing() as connection:
+        blank = {"key": GONE, "name": "", "consent": None, "report": None, "bytes": 0}
+        connection.execute(AVATARS.update().where(AVATARS.c.id == avatar_id).values(**blank))
+    api.desk.files.forget_avatar(avatar_id)
     delete_avatar(api.cache / avatar_id)
-    with api.desk.store.engine.begin() as connection:
-        connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar_id))
     if api.house:
         api.house.drop(avatar_id, api.house.first)
 

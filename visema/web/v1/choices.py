@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from visema.avatar import ID, list_avatars
-from visema.errors import VoiceError
+from visema.avatar import ID, list_avatars, read_manifest
+from visema.errors import AvatarError, VoiceError
 from visema.service.schema import AVATARS, VOICES
 from visema.speech import own_voices
 from visema.speech.voices import check_visitors, list_voices, resolve_voice
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from visema.web.house import House
     from visema.web.v1.context import Api
 
+log = logging.getLogger(__name__)
+
 _LIST: Final = "GET /api/v1/voices lists those that there are."
+#: Whose an avatar is that was deleted: where a copy is left on another machine, it is nobody's.
+GONE: Final = "!"
 _READS: Final = {"reads": True}
 
 
@@ -92,8 +97,19 @@ def avatar_row(engine: Engine, avatar_id: str) -> Any:
 def usable_avatars(api: Api, who: Who) -> list[tuple[dict[str, Any], Any]]:
     """The manifests of the avatars that somebody may use, the newest first, each with its row or None."""
     rows = avatar_rows(api.desk.store.engine)
+    for row in rows.values():
+        if who.owns(row.key) and row.key != GONE:
+            _bring(api, row.id)
     found = [(facts, rows.get(facts["id"])) for facts in list_avatars(api.cache)]
-    return [(facts, row) for facts, row in found if row is None or who.owns(row.key)]
+    return [(facts, row) for facts, row in found if row is None or (who.owns(row.key) and row.key != GONE)]
+
+
+def _bring(api: Api, avatar_id: str) -> None:
+    """Have an avatar here that another machine has made, or that this one has forgotten."""
+    try:
+        api.desk.files.fetch_avatar(avatar_id, api.cache)
+    except AvatarError as e:
+        log.error("The avatar %s in the storage cannot be used: %s", avatar_id, e)
 
 
 def checked_avatar(api: Api, who: Who, avatar_id: str) -> dict[str, Any]:
@@ -102,14 +118,13 @@ def checked_avatar(api: Api, who: Who, avatar_id: str) -> dict[str, Any]:
     Raises:
         RequestError: There is none of that id, or it is somebody else's.
     """
-    from visema.avatar import read_manifest
-    from visema.errors import AvatarError
-
     if not ID.fullmatch(avatar_id):
         raise not_found("avatar")
     row = avatar_row(api.desk.store.engine, avatar_id)
-    if row is not None and not who.owns(row.key):
+    if row is not None and (row.key == GONE or not who.owns(row.key)):
         raise not_found("avatar")
+    if row is not None:
+        _bring(api, avatar_id)
     try:
         return read_manifest(api.cache / avatar_id)
     except AvatarError as e:

@@ -100,3 +100,6 @@ def asks_any(*scopes: str) -> Callable[[Request], Awaitable[Who]]:
 #: Who may look at films, avatars, voices and figures.
 Reader = Annotated[Who, Depends(asks_any("films", "avatars", "voices", "speech", "read"))]
 FilmReader = Annotated[Who, Depends(asks_any("films", "read"))]
+#: Who may look at jobs, and who may end them.
+JobReader = Annotated[Who, Depends(asks_any("films", "avatars", "read"))]
+JobOwner = Annotated[Who, Depends(asks_any("films", "avatars"))]

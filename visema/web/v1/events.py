@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from visema.service.jobs import State
 from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of
-from visema.web.v1.context import Api, FilmReader, JobId, Server
+from visema.web.v1.context import Api, JobId, JobReader, Server
 from visema.web.v1.errors import Explained, problems
 from visema.web.v1.jobs import found
 from visema.web.v1.telling import BASE, told
@@ -62,7 +62,7 @@ LastId = Annotated[
     "/jobs/{job_id}/events", response_class=StreamingResponse, responses={**_STREAM, **problems(404)},
     summary="A job as it goes on (Server-Sent Events)",
 )  # fmt: skip
-async def events(job_id: JobId, request: Request, api: Server, who: FilmReader, last: LastId = None) -> Response:
+async def events(job_id: JobId, request: Request, api: Server, who: JobReader, last: LastId = None) -> Response:
     """Each event is the whole job, so none that was missed is missed for long; the stream ends with the job."""
     language = language_of(request)
     standing = await asyncio.to_thread(found, api, who, job_id)

@@ -20,7 +20,7 @@ from visema.web.film_errors import NO_STORE, language_of
 from visema.web.giving import KINDS, give
 from visema.web.v1 import answers
 from visema.web.v1.asked import digest, film_or_speech, once_of
-from visema.web.v1.context import Api, FilmReader, Films, JobId, Server
+from visema.web.v1.context import Api, FilmReader, Films, JobId, JobOwner, JobReader, Server
 from visema.web.v1.errors import Explained, not_found, problems
 from visema.web.v1.intake import digests, form_or_json, is_form, read_form, read_json
 from visema.web.v1.requests import Generate
@@ -98,7 +98,7 @@ async def generate(request: Request, api: Server, who: Films, once: Once = None)
 @router.get(
     "/status/{job_id}", response_model=answers.Job, responses=problems(404), summary="How far a job is",
 )  # fmt: skip
-async def status(job_id: JobId, request: Request, api: Server, who: FilmReader) -> Response:
+async def status(job_id: JobId, request: Request, api: Server, who: JobReader) -> Response:
     """The job with that id: how far it is, what it cost, why it failed, and where its video is."""
     standing = await asyncio.to_thread(found, api, who, job_id)
     return JSONResponse(told(standing, language_of(request), api.desk.files), headers=NO_STORE)
@@ -159,7 +159,7 @@ async def captions(job_id: JobId, form: str, request: Request, api: Server, who:
 async def jobs(
     request: Request,
     api: Server,
-    who: FilmReader,
+    who: JobReader,
     state: Annotated[answers.StateWord | None, Query(description="Only those in this state")] = None,
     kind: Annotated[answers.KindWord | None, Query(description="Only those of this kind")] = None,
     batch: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,64}$", description="Only those of this batch")] = None,
@@ -186,7 +186,7 @@ async def jobs(
     "/jobs/{job_id}", status_code=204, response_class=Response, responses=problems(404),
     summary="Cancel a job, remove its files",
 )  # fmt: skip
-async def remove(job_id: JobId, api: Server, who: Films) -> Response:
+async def remove(job_id: JobId, api: Server, who: JobOwner) -> Response:
     """A job that waits or is being made is cancelled, within two seconds; the files of any job are removed."""
     await asyncio.to_thread(found, api, who, job_id)
     await asyncio.to_thread(api.desk.cancel, job_id, who)
@@ -198,7 +198,7 @@ async def remove(job_id: JobId, api: Server, who: Films) -> Response:
     "/jobs/{job_id}/retry", status_code=202, response_model=answers.Job, responses=problems(404, 409),
     summary="Try a failed job again",
 )  # fmt: skip
-async def retry(job_id: JobId, request: Request, api: Server, who: Films) -> Response:
+async def retry(job_id: JobId, request: Request, api: Server, who: JobOwner) -> Response:
     """One that failed for good after it had been tried several times, such as when a cloud voice was away for long."""
     await asyncio.to_thread(found, api, who, job_id)
     if not await asyncio.to_thread(api.desk.retry, job_id, who):
