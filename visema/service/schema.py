@@ -129,6 +129,9 @@ AVATARS: Final = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
 
+#: Whose an avatar is that was deleted: where a copy is left on another machine, it is nobody's.
+GONE: Final = "!"
+
 #: Whose a voice of one's own is; the voice itself is kept by `visema.speech.own_voices`.
 VOICES: Final = sa.Table(
     "voices",

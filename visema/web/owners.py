@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from visema.avatar import Avatar
 from visema.errors import AvatarError, VoiceError
-from visema.service.schema import AVATARS, VOICES
+from visema.service.schema import AVATARS, GONE, VOICES
 from visema.service.who import Who
 from visema.speech.own_voices import ENGINE
 
@@ -101,6 +101,8 @@ class Owners:
 
     def claim(self, who: Who, avatar: Avatar) -> None:
         """An avatar was made or taken in by somebody: theirs, or the server's own where they administer it."""
+        with self._engine.begin() as connection:
+            connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar.id, AVATARS.c.key == GONE))
         if who.owns(""):
             return
         size = sum(path.stat().st_size for path in avatar.folder.rglob("*") if path.is_file())

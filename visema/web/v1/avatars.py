@@ -14,13 +14,13 @@ from visema.avatar import SHEET, THUMBNAIL, delete_avatar
 from visema.live.requests import RequestError
 from visema.message import Message
 from visema.service.order import Order
-from visema.service.schema import AVATARS
+from visema.service.schema import AVATARS, GONE
 from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of
 from visema.web.texts import in_language
 from visema.web.v1 import answers
 from visema.web.v1.asked import digest, once_of
-from visema.web.v1.choices import GONE, avatar_row, checked_avatar, usable_avatars
+from visema.web.v1.choices import avatar_row, checked_avatar, usable_avatars
 from visema.web.v1.context import Api, AvatarId, Avatars, Reader, Server
 from visema.web.v1.errors import Explained, not_found, problems
 from visema.web.v1.intake import digests, form_only, read_form

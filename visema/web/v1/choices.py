@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from visema.avatar import ID, list_avatars, read_manifest
 from visema.errors import AvatarError, VoiceError
-from visema.service.schema import AVATARS, VOICES
+from visema.service.schema import AVATARS, GONE, VOICES
 from visema.speech import own_voices
 from visema.speech.voices import check_visitors, list_voices, resolve_voice
 from visema.web.v1.errors import not_found
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LIST: Final = "GET /api/v1/voices lists those that there are."
-#: Whose an avatar is that was deleted: where a copy is left on another machine, it is nobody's.
-GONE: Final = "!"
 _READS: Final = {"reads": True}
 
 
