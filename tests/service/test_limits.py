@@ -29,9 +29,14 @@ from visema.service.tally import used
 NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC, the begin of a minute
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'jobs.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    server = request.getfixturevalue("postgres_server")
+    server.empty()
+    return str(server.url)
 
 
 @pytest.fixture
@@ -134,8 +139,8 @@ def test_old_minutes_are_forgotten_and_months_are_not(store: JobStore) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    found = Desk(Settings(folder=tmp_path / "outputs", workers=1))
+def desk(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    found = Desk(Settings(folder=tmp_path / "outputs", database=url, workers=1))
     monkeypatch.setattr(found.crew, "poke", lambda: None)  # nobody makes them
     yield found
     found.close()
@@ -223,9 +228,8 @@ def test_this_machines_own_user_has_no_bounds(desk: Desk) -> None:
         put(desk, Order("speak", Who(), {"text": "x" * 10_000, "avatar": "a"}))
 
 
-def test_two_servers_do_not_let_more_through_together(tmp_path: Path) -> None:
-    folder = tmp_path / "outputs"
-    desks = [Desk(Settings(folder=folder)) for _ in range(2)]
+def test_two_servers_do_not_let_more_through_together(url: str, tmp_path: Path) -> None:
+    desks = [Desk(Settings(folder=tmp_path / "outputs", database=url)) for _ in range(2)]
     key, _ = Keys(desks[0].store.engine).create("a", ["films"], Limits(video_seconds_per_month=55))
     passed: list[str] = []
 

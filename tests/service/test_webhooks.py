@@ -36,8 +36,14 @@ SECRET = b"s" * 32
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    store = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """SQLite; PostgreSQL where a test asks for it by its parameter."""
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    if getattr(request, "param", "") == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        server.empty()
+        url = str(server.url)
+    store = JobStore(url)
     yield store.engine
     store.close()
 
@@ -280,6 +286,7 @@ def test_a_name_with_one_private_address_is_refused(engine: sa.Engine, there: Re
     assert row(engine, name).tries[0]["error"] == "not a public address"
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 def test_two_couriers_send_once_and_a_killed_ones_news_are_sent(
     engine: sa.Engine, there: Receiver, clock: Clock
 ) -> None:
