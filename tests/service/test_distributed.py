@@ -155,6 +155,56 @@ def test_a_database_that_restarts_loses_no_job(
     wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
 
 
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(number) for number in found.split()]
+
+
+def test_a_worker_whose_process_dies_while_the_database_is_away_goes_on_after(
+    desk: Desk, pool: Pool, avatar_cache: Path, postgres_server: Postgres
+) -> None:
+    worker = pool.start()
+    first = ask(desk, avatar_cache)
+    wait(lambda: state(desk, first) is State.DONE, "not done", pool.log)
+    (child,) = children(worker)
+    postgres_server.stop()
+    try:
+        os.kill(child, signal.SIGKILL)
+        wait(lambda: children(worker) not in ([], [child]), "no new process", pool.log)
+        time.sleep(3)  # it finds no database when it begins
+    finally:
+        postgres_server.start()
+    names = [ask(desk, avatar_cache) for _ in range(3)]
+    wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
+
+
+def test_a_broker_that_is_restarted_again_and_again_while_films_are_made(
+    desk: Desk, pool: Pool, avatar_cache: Path, redis_server: Redis
+) -> None:
+    pool.start()
+    names = [ask(desk, avatar_cache, text="A text of some length, that takes a moment. " * 8) for _ in range(6)]
+    for _ in range(3):
+        wait(lambda: any(state(desk, n) is State.RUNNING for n in names), "none is made", pool.log)
+        redis_server.kill()
+        time.sleep(0.5)
+        redis_server.start()
+    wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
+    for name in names:
+        job = desk.store.get(name)
+        assert job and job.attempts == 1, "a broker that is away breaks off no film"
+        assert desk.files.log(name).read_text(encoding="utf-8").count(" Done: ") == 1
+
+
+def test_a_batch_is_made_while_it_is_asked_for(desk: Desk, pool: Pool, avatar_cache: Path) -> None:
+    pool.start()
+    avatar = next(path.name for path in avatar_cache.glob("video04-*"))
+    orders = [Order("speak", Who(), {**SPEECH, "avatar": avatar}) for _ in range(4)]
+    made = desk.submit_many({"id": "b", "key": "", "items": len(orders)}, orders)
+    assert [job.batch for job in made] == ["b"] * len(orders)
+    wait(lambda: desk.store.batch_counts("b")[State.DONE] == len(orders), "not done", pool.log)
+    assert not [path for path in desk.files.folder.glob("temp/*/") if path.name in {job.id for job in made}]
+
+
 def test_workers_without_a_broker_look_for_jobs_themselves(tmp_path: Path, avatar_cache: Path) -> None:
     settings = Settings(folder=tmp_path / "outputs", workers=0, offline=True)
     desk = Desk(settings)

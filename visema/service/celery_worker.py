@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from visema.errors import OutputError
 from visema.media.guard import trust
 from visema.ops import alive, logs, traces
 from visema.service.broker import TASK, Broker
@@ -45,7 +46,6 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
         # A process of its own: nothing of the parent's connections may be used in it.
         traces.start("visema-worker")
         trust(settings.folder / "temp", PICTURE, SOUND)
-        workers[:] = [Worker(settings, f"celery@{socket.gethostname()[:40]}:{os.getpid()}-{secrets.token_hex(3)}")]
         warm()
 
     heartbeat_sent.connect(alive.touch, weak=False)
@@ -55,6 +55,14 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def make(queue: str) -> None:
+        # Not as soon as the process is there: the database may be away then, and this process is to go on after.
+        if not workers:
+            owner = f"celery@{socket.gethostname()[:40]}:{os.getpid()}-{secrets.token_hex(3)}"
+            try:
+                workers.append(Worker(settings, owner))
+            except OutputError as e:
+                log.warning("%s The next message may find it.", e)
+                return
         workers[0].make_next((queue,))
 
     herald = Herald(settings, store, files, broker)

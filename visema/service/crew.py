@@ -65,7 +65,8 @@ class Crew:
         self._settings, self._store, self._files = settings, store, files
         self._queues, self._alone = ",".join(queues), alone
         self._sweeper = Sweeper(settings, store, files)
-        self._host = f"{socket.gethostname()[:40]}:"
+        # Of a name that no server of this machine begins with: one that starts takes only its own workers' jobs back.
+        self._host = f"{'' if alone else 'worker@'}{socket.gethostname()[:40]}:"
         self._name = f"{self._host}{os.getpid()}-{secrets.token_hex(3)}:"
         self._members: list[_Member | None] = [None] * settings.workers
         self._lock = threading.Lock()
@@ -146,7 +147,7 @@ class Crew:
         if member:
             for job_id in self._store.release(member.owner, self._settings.attempts):
                 log.warning("The film %s broke its worker (%s).", job_id, member.code)
-                if (job := self._store.get(job_id)) and job.state.over:
+                if (job := self._store.get(job_id)) and job.state.over and not job.dead:
                     self._files.clear(job_id)
             member.close()
             if time.monotonic() - member.born < QUICK_DEATH_S and not member.expected:

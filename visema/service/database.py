@@ -14,6 +14,9 @@ from visema.service.migrate import migrate
 
 #: Connections that one process keeps to a server; more are opened while more threads ask, and closed after.
 _KEPT: Final = 5
+#: A machine that is off is waited for so long, and a connection that others use; then who asks is told to come back.
+_CONNECT_S: Final = 5
+_FREE_S: Final = 10.0
 
 
 class Database:
@@ -52,8 +55,14 @@ class Database:
 def open_engine(url: str) -> Engine:
     """A database; on SQLite, one that many processes may write to and that a crash does not harm."""
     if not url.startswith("sqlite"):
+        address = sa.make_url(_with_driver(url))
+        more: dict[str, Any] = {}
+        if address.drivername.startswith("postgresql") and "connect_timeout" not in address.query:
+            more["connect_args"] = {"connect_timeout": _CONNECT_S}
         # A server that was started anew is noticed before a query is lost on a dead connection.
-        return sa.create_engine(_with_driver(url), pool_pre_ping=True, pool_size=_KEPT, max_overflow=20)
+        return sa.create_engine(
+            address, pool_pre_ping=True, pool_size=_KEPT, max_overflow=20, pool_timeout=_FREE_S, **more
+        )
     engine = sa.create_engine(url)
 
     def opened(connection: Any, _: Any) -> None:

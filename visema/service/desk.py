@@ -158,8 +158,6 @@ class Desk:
         for order in {str(order.options.get("avatar", "")): order for order in orders}.values():
             self._share(order)
         made = self.store.submit_many(batch, orders, most=most, most_own=most)
-        for job in made:
-            self.files.work(job.id).mkdir()
         self.crew.poke()
         return made
 

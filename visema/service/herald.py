@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from visema.service.broker import Broker
 from visema.service.files import Files
 from visema.service.settings import Settings
+from visema.service.storage import StorageError
 from visema.service.store import JobStore
 from visema.service.sweeper import Sweeper
 
@@ -75,6 +76,7 @@ class Herald:
         Raises:
             OSError: The broker does not answer.
             SQLAlchemyError: The database does not.
+            StorageError: Old films cannot be removed.
         """
         for job_id in self._store.release_lapsed(self._settings.attempts):
             log.warning("The worker of %s was lost.", job_id)
@@ -91,10 +93,10 @@ class Herald:
             try:
                 self.look()
                 if self._away:
-                    log.warning("The broker and the database answer again.")
+                    log.warning("The broker, the database and the storage can be used again.")
                 self._away = False
-            except (OSError, SQLAlchemyError) as e:
+            except (OSError, SQLAlchemyError, StorageError) as e:
                 if not self._away:  # once: it may be away for long
-                    log.warning("The broker or the database does not answer: %s", e)
+                    log.warning("The broker, the database or the storage cannot be used: %s", e)
                 self._away = True
             self._woken.wait(BEAT_S)

@@ -102,6 +102,11 @@ class Job:
     bytes: int = 0
     trace: str | None = None
 
+    @property
+    def dead(self) -> bool:
+        """Whether it was tried several times for nothing: its files are kept, so that it can be tried once more."""
+        return self.state is State.FAILED and bool(self.tries)
+
 
 def pack(*sentences: str) -> str:
     """Sentences as a row keeps them, so that each can be said in another language later."""

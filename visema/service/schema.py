@@ -51,8 +51,8 @@ JOBS: Final = sa.Table(
     sa.Column("once", sa.String(255)),  # the Idempotency-Key that it was asked for with
     sa.Column("asked", sa.String(64)),  # SHA-256 of the request, to tell a repetition from a different one
     sa.Column("trace", sa.String(64)),  # traceparent of the request, so that its trace goes on in the worker
-    sa.Index("jobs_next", "state", "turn", "number"),
-    sa.Index("jobs_ended", "ended"),
+    sa.Index("jobs_next", "state", "queue", "priority", "turn", "number"),
+    sa.Index("jobs_ended", "state", "ended"),
     sa.Index("jobs_of_client", "client", "turn"),
     sa.Index("jobs_of_key", "key", "number"),
     sa.Index("jobs_of_batch", "batch", "number"),

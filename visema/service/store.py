@@ -192,7 +192,7 @@ class JobStore(Claims):
         recent = (
             sa.select((_C.ended - _C.started).label("took"))
             .where(_C.state == State.DONE.value)
-            .order_by(_C.number.desc())
+            .order_by(_C.ended.desc())
             .limit(_RECENT)
             .subquery()
         )

@@ -61,5 +61,5 @@ class Sweeper:
         self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
         for job_id in self._files.orphans():
             job = self._store.get(job_id)
-            if job is None or job.state.over:
+            if job is None or (job.state.over and not job.dead):
                 self._files.clear(job_id)

@@ -13,11 +13,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from visema.errors import FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
 from visema.media.guard import trust
@@ -42,6 +42,8 @@ BEAT_S: Final = 0.4
 IDLE_S: Final = 2.0
 #: A cancelled job that has not stopped by itself after so long is broken off with its process.
 PATIENCE_S: Final = 1.0
+#: A database that is away when a film is made is waited for so long, seconds.
+AWAY_S: Final = 30.0
 #: Share of a film from which on there is only the rest of the encoding to wait for.
 DRAWN: Final = 0.99
 #: Exit codes that the parent understands: broken off, to be started again at once.
@@ -129,7 +131,7 @@ class Worker:
                     files,
                 )
             )
-            if watch.stop.is_set() or not watch.report().mine:
+            if watch.stop.is_set() or not patiently(watch.report).mine:
                 return self._stopped(job, watch)
             output = film_row(made.mark, draft, job.id, job.key) if made.mark else None
             size = draft.stat().st_size if draft.is_file() else 0
@@ -138,10 +140,11 @@ class Worker:
             else:
                 files.publish(job.id, draft)
             facts: dict[str, Any] = {"result": made.told(), "cost": made.cost, "size": size, "output": output}
-            if not store.finish(job.id, self._owner, message=pack(*made.notes), duration=made.duration, **facts):
-                if made.withdraw:
-                    made.withdraw()
-                return self._stopped(job, watch)
+            message = pack(*made.notes)
+            if not patiently(
+                lambda: store.finish(job.id, self._owner, message=message, duration=made.duration, **facts)
+            ):
+                return self._stopped(job, watch, made.withdraw)
             files.clear(job.id)
             log.info("Done: %.1f s of film in %.1f s.", made.duration, time.monotonic() - began)
         except Exception as e:
@@ -151,14 +154,18 @@ class Worker:
             log.error("Failed: %s", e, exc_info=None if isinstance(e, VisemaError) else e)
             attempts = self._settings.attempts if error in _PASSING else 0
             ended = store.fail(job.id, self._owner, error, pack(detail), pack(hint), attempts=attempts)
-            if ended is State.FAILED and not attempts:  # what was tried several times may be tried once more by hand
+            if ended is State.FAILED and not (attempts or job.tries):  # a dead one may be tried once more by hand
                 files.clear(job.id)
 
-    def _stopped(self, job: Job, watch: Watch) -> None:
-        """The job was cancelled, or is another worker's by now."""
+    def _stopped(self, job: Job, watch: Watch, withdraw: Callable[[], None] | None = None) -> None:
+        """The job was cancelled, or is another worker's by now: then what that one has published stays."""
         log.info("Stopped: %s.", watch.why)
-        if self._store.give_up(job.id, self._owner):
+        self._store.give_up(job.id, self._owner)
+        now = self._store.get(job.id)
+        if now and now.state is State.CANCELLED:
             self._files.remove(job.id, log=False)
+            if withdraw:
+                withdraw()
 
 
 class Watch:
@@ -232,10 +239,23 @@ class Watch:
         detail = pack(f"The film was not finished within {minutes:.0f} minutes.")
         try:
             hint = pack("Try a shorter recording or text.")
-            if self._store.fail(self._job.id, self._owner, "too_slow", detail, hint):
+            if self._store.fail(self._job.id, self._owner, "too_slow", detail, hint) and not self._job.tries:
                 self._files.clear(self._job.id)
         finally:
             os._exit(BROKEN_OFF)
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Ask the database, again for a while where it is away: what took long to make is not made anew for that."""
+    end = time.monotonic() + AWAY_S
+    while True:
+        try:
+            return ask()
+        except OperationalError as e:
+            if time.monotonic() > end:
+                raise
+            log.warning("The database does not answer, it is asked again: %s", e)
+            time.sleep(BEAT_S)
 
 
 def reason(error: BaseException) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.requests import ClientDisconnect, Request
 
 from visema.errors import EngineError, FaceError, InputError, MediaError, OutputError, VisemaError, VoiceError
@@ -87,6 +88,9 @@ def as_request_error(error: Exception) -> RequestError:
         log.error("%s", error)
         if "full" in str(error.orig):
             return RequestError("disk_full", "The server's disk is full.", "Try again later.", 507)
+        return RequestError("busy", "The server's database does not answer.", "Try again in a minute.", 503)
+    if isinstance(error, (InterfaceError, NoConnection)):  # gone in the midst of it, or more ask than it takes
+        log.error("%s", error)
         return RequestError("busy", "The server's database does not answer.", "Try again in a minute.", 503)
     log.error("A request of the film API failed.", exc_info=error)
     return RequestError("internal", "Something unexpected went wrong.", "The server's log has the details.", 500)
