@@ -178,23 +178,6 @@ def test_a_worker_whose_process_dies_while_the_database_is_away_goes_on_after(
     wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
 
 
-def test_a_broker_that_is_restarted_again_and_again_while_films_are_made(
-    desk: Desk, pool: Pool, avatar_cache: Path, redis_server: Redis
-) -> None:
-    pool.start()
-    names = [ask(desk, avatar_cache, text="A text of some length, that takes a moment. " * 8) for _ in range(6)]
-    for _ in range(3):
-        wait(lambda: any(state(desk, n) is State.RUNNING for n in names), "none is made", pool.log)
-        redis_server.kill()
-        time.sleep(0.5)
-        redis_server.start()
-    wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
-    for name in names:
-        job = desk.store.get(name)
-        assert job and job.attempts == 1, "a broker that is away breaks off no film"
-        assert desk.files.log(name).read_text(encoding="utf-8").count(" Done: ") == 1
-
-
 def test_a_batch_is_made_while_it_is_asked_for(desk: Desk, pool: Pool, avatar_cache: Path) -> None:
     pool.start()
     avatar = next(path.name for path in avatar_cache.glob("video04-*"))
