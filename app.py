@@ -27,12 +27,14 @@ def make_app() -> Any:
     from visema import settings
     from visema.cli.arguments import DEFAULT_VIDEO
     from visema.cli.commands import find_video
+    from visema.ops import logs
     from visema.service.settings import settings_from
     from visema.setup import prepare_avatar
     from visema.speech.voices import PAID_VARIABLE
     from visema.web.app import create_app
 
     settings.load()
+    logs.set_up()
     films = settings_from(os.environ)
     # Who can reach this is the other server's affair.
     os.environ.setdefault(PAID_VARIABLE, "0")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +42,21 @@ def test_kustomization_lists_every_file() -> None:
     listed = set(yaml.safe_load((ROOT / "k8s/kustomization.yaml").read_text())["resources"])
     there = {m["file"] for m in ALL} - {"kustomization.yaml", "secret.example.yaml"}
     assert listed == there | {"secret.yaml"}
+
+
+def test_kustomize_puts_them_together(tmp_path: Path) -> None:
+    program = shutil.which("kubectl") or shutil.which("kustomize")
+    if program is None:
+        pytest.skip("neither kubectl nor kustomize is here")
+    folder = tmp_path / "k8s"
+    shutil.copytree(ROOT / "k8s", folder, ignore=shutil.ignore_patterns("secret.yaml"))
+    shutil.copy(folder / "secret.example.yaml", folder / "secret.yaml")
+    command = [program, "kustomize" if Path(program).name == "kubectl" else "build", str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    made = [document for document in yaml.safe_load_all(done.stdout) if document]
+    assert len(made) == len([m for m in ALL if m["kind"] != "Kustomization"])
+    assert all(m["metadata"].get("namespace", "visema") == "visema" for m in made)
+    assert done.stdout.count("image: registry.example.org/visema:latest") == 3
 
 
 @pytest.mark.parametrize("name", sorted(pods()))
