@@ -241,6 +241,7 @@ CLIENT_KEY = _words(_G, "VISEMA_KEY", "The key that they send", secret=True)
 FOREIGN: Final = frozenset(
     {"VISEMA_VERSION", "VISEMA_SEED", "VISEMA_PORT", "VISEMA_HTTP_PORT", "VISEMA_HTTPS_PORT", "VISEMA_HOST"}
     | {"VISEMA_ALIVE", "VISEMA_PYTHON", "VISEMA_VENV", "VISEMA_FOUND", "VISEMA_SUITS", "VISEMA_BROWSER"}
+    | {"VISEMA_WORKER_SETTINGS"}
 )
 #: Brought in from the file for boto3, which reads them itself.
 FOR_OTHERS: Final = frozenset(

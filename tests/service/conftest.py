@@ -93,6 +93,11 @@ class Server:
     def outputs(self) -> Path:
         return self.folder / "outputs"
 
+    def log_of(self, job: str) -> str:
+        """What its worker wrote about a job."""
+        path = self.outputs / f"{job}.log"
+        return path.read_text("utf-8") if path.exists() else ""
+
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from tests.service.bucket import KEYS, Bucket, s3_server
-from tests.service.conftest import free_port, until
+from tests.service.bucket import KEYS, Bucket, Wire, s3_server
+from tests.service.conftest import Server, free_port, until
 from visema.errors import InputError
 from visema.paths import ASSETS
 from visema.provenance import read_mark
@@ -22,8 +22,10 @@ from visema.service.crew import Crew
 from visema.service.desk import Desk
 from visema.service.files import PICTURE, Files
 from visema.service.jobs import State, new_id
+from visema.service.keys import Keys, Limits
 from visema.service.links import Links
 from visema.service.order import Order
+from visema.service.schema import JOBS
 from visema.service.settings import Settings
 from visema.service.storage import (
     PART,
@@ -34,6 +36,7 @@ from visema.service.storage import (
     storage_of,
 )
 from visema.service.store import JobStore
+from visema.service.sweeper import Sweeper
 from visema.service.who import Who
 from visema.web.giving import add_links
 
@@ -230,19 +233,28 @@ def test_a_job_taken_in_here_is_made_elsewhere(
     crew.start()
     try:
         job = until(lambda: (j := store.get(job_id)) and j.state.over and j, "the film")
+        until(lambda: not bucket.storage().names("inputs/"), "the uploads to go")
     finally:
         crew.close()
     assert job.state is State.DONE, (job.error, job.detail)
     stat = bucket.storage().stat(f"{job_id}.mp4")
     assert stat and job.bytes == stat.size == desk.files.size(job_id)
     assert sorted(bucket.storage().names(job_id)) == [f"{job_id}.{kind}" for kind in ("mp4", "srt", "vtt")]
-    until(lambda: not bucket.storage().names("inputs/"), "the uploads to go")
     assert not list(there.folder.glob("*.mp4")), "no second copy is kept"
     bucket.storage().get(f"{job_id}.mp4", tmp_path / "film.mp4")
     mark = read_mark(tmp_path / "film.mp4")
     assert mark and mark.facts["visible_mark"] == "yes" and job.result == {"provenance": mark.id}
     known = provenance.look_up(store.engine, mark.id)
     assert known and known["job"] == job_id and known["key"] == "key-1"
+    left = f"inputs/{job_id}/{PICTURE}"
+    bucket.storage().put(left, ASSETS / "presenter.png")  # as of a worker that was killed before it tidied up
+    sweeper = Sweeper(there, store, crew_files := Files(there.folder, storage_of(there.storage)))
+    sweeper.sweep()
+    assert crew_files.stored_inputs() == {job_id}, "it may be tried again by hand"
+    with store.writing() as connection:
+        connection.execute(JOBS.update().values(ended=time.time() - 4000))
+    sweeper.sweep()
+    assert crew_files.stored_inputs() == set()
     assert desk.remove(job_id) and bucket.storage().names(job_id) == []
     assert provenance.look_up(store.engine, mark.id), "what was given out stays known"
     desk.close()
@@ -264,5 +276,61 @@ def test_avatars_are_shared(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "two" / avatar.id / "loop.mp4").read_bytes() == (avatar.folder / "loop.mp4").read_bytes()
     assert not two.fetch_avatar("nobody-12345678", tmp_path / "two") and not two.fetch_avatar("../x", tmp_path)
     one.forget_avatar(avatar.id)
+    assert two.drop_fetched(tmp_path / "two") == [avatar.id] and not (tmp_path / "two" / avatar.id).exists()
+    assert one.drop_fetched(tmp_path / "one") == [] and avatar.folder.is_dir(), "what was made here is not touched"
     assert not Files(tmp_path / "c", bucket.storage()).fetch_avatar(avatar.id, tmp_path / "three")
     assert not list((tmp_path / "a" / "temp").iterdir())
+
+
+def test_a_bucket_that_is_away_is_waited_out(bucket: Bucket, tmp_path: Path, photo: bytes) -> None:
+    """The bucket goes while a film is made, and comes back: the film is there, and nothing was answered by a 500."""
+    wire = Wire(free_port(), bucket.port)
+    address = bucket.address.replace(str(bucket.port), str(wire.port))
+    server = Server(tmp_path / "server", env={**KEYS, "VISEMA_STORAGE": address}).start()
+    text = "Hello there, this takes a little while to be said and drawn. " * 4
+    film = {"image": photo, "text": text, "voice": "espeak:en-us", "resolution": "512x512"}
+    try:
+        job = server.begin(**film)
+        until(lambda: "Attempt 1 begins" in server.log_of(job), "the film to be begun")
+        wire.cut()
+        refused = server.generate(**film)
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0, refused.text
+        until(lambda: "The storage does not answer" in server.log_of(job), "the first attempt to fail")
+        assert server.status(job)["status"] == "processing"
+        wire.mend()
+        assert server.over(job)["status"] == "completed", server.said()
+        part = server.ask("GET", f"/download/{job}", headers={"Range": "bytes=0-999"})
+        assert part.status_code == 206 and len(part.content) == 1000
+        wire.cut()
+        away = server.ask("GET", f"/download/{job}")
+        assert away.status_code == 503 and away.headers["retry-after"]
+    finally:
+        server.stop()
+    assert "Traceback" not in server.said(), server.said()
+
+
+def test_a_key_s_films_are_kept_as_long_as_it_says(tmp_path: Path) -> None:
+    store = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+    keys = Keys(store.engine)
+    kept = {
+        hours: keys.create("k", ["films"], Limits(keep_hours=hours))[0].id if hours else "" for hours in (0, 1, 100)
+    }
+    jobs = {}
+    for hours, key in kept.items():
+        who = Who(key, "k", frozenset({"films"}), "127.0.0.1")
+        job_id = store.submit(Order("film", who, {}), job_id=new_id(), most=9, most_own=9).id
+        store.cancel(job_id)
+        jobs[hours] = job_id
+    ended = time.time() - 2 * 3600
+    with store.writing() as connection:
+        connection.execute(JOBS.update().values(ended=ended))
+    settings = Settings(folder=tmp_path, keep_s=24 * 3600)
+    sweeper = Sweeper(settings, store, Files(tmp_path))
+    sweeper.sweep()
+    states = {hours: store.get(job_id).state for hours, job_id in jobs.items()}  # type: ignore[union-attr]
+    assert states == {0: State.CANCELLED, 1: State.EXPIRED, 100: State.CANCELLED}
+    with store.writing() as connection:
+        connection.execute(JOBS.update().values(ended=time.time() - 30 * 3600))
+    sweeper.sweep()
+    assert store.get(jobs[0]).state is State.EXPIRED and store.get(jobs[100]).state is State.CANCELLED  # type: ignore[union-attr]
+    store.close()

@@ -177,11 +177,17 @@ class _Member:
         values = {**asdict(settings), "folder": str(settings.folder.absolute())}
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "visema.service.worker", json.dumps(values), owner, queues],
+            [sys.executable, "-m", "visema.service.worker", owner, queues, values["folder"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=_terminal(),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "OPENBLAS_NUM_THREADS": "1",
+                # Not among the arguments, which everybody on the machine can read: passwords are in it.
+                "VISEMA_WORKER_SETTINGS": json.dumps(values),
+            },
             start_new_session=os.name == "posix",  # a Ctrl-C is the parent's to handle
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )

@@ -54,8 +54,11 @@ class Files:
         self.folder = folder.absolute()
         self.storage = storage
         self._temp = self.folder / "temp"
+        self._fetched = self.folder / "fetched"
         try:
             self._temp.mkdir(parents=True, exist_ok=True)
+            if storage:
+                self._fetched.mkdir(exist_ok=True)
         except OSError as e:
             raise explain_os_error(e, self._temp) from e
 
@@ -218,7 +221,28 @@ class Files:
                 except NotStored:
                     return False
                 import_avatar(packed, cache)
+                (self._fetched / avatar_id).touch()
         return True
+
+    def drop_fetched(self, cache: Path) -> list[str]:
+        """Remove the avatars that came from the storage and are there no more; their ids.
+
+        Whoever takes back a consent deletes an avatar on one machine, and it goes from all.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        from visema.avatar import delete_avatar
+
+        marks = list(self._fetched.iterdir()) if self.storage else []
+        if not self.storage or not marks:
+            return []
+        there = set(self.storage.names("avatars/"))
+        gone = [mark for mark in marks if f"avatars/{mark.name}.zip" not in there]
+        for mark in gone:
+            delete_avatar(cache / mark.name)
+            mark.unlink(missing_ok=True)
+        return [mark.name for mark in gone]
 
     def forget_avatar(self, avatar_id: str) -> None:
         """Remove an avatar from the storage.
@@ -241,6 +265,15 @@ class Files:
     def free(self) -> int:
         """Bytes free on the disk."""
         return shutil.disk_usage(self.folder).free
+
+    def stored_inputs(self) -> set[str]:
+        """Names of jobs whose uploads are in the storage.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        names = self.storage.names("inputs/") if self.storage else []
+        return {job_id for job_id in (name.split("/")[1] for name in names) if ID.fullmatch(job_id)}
 
     def forget_logs(self, before: float) -> None:
         """Remove logs that were last written before a time: of films whose job another machine has forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from typing import Final
@@ -9,11 +10,15 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from visema.service.files import Files
+from visema.paths import cache_dir
+from visema.service.files import ORPHAN_S, Files
 from visema.service.keys import Limits
 from visema.service.schema import KEYS
 from visema.service.settings import Settings
+from visema.service.storage import StorageError
 from visema.service.store import JobStore
+
+log = logging.getLogger(__name__)
 
 #: Old results are looked for this often, or four times within the time that they are kept.
 SWEEP_S: Final = 30.0
@@ -57,6 +62,15 @@ class Sweeper:
             gone += self._store.expire(now - seconds, key=key)
         for job_id in gone:
             self._files.remove(job_id)
+        try:
+            self._files.drop_fetched(cache_dir().absolute())
+            for job_id in self._files.stored_inputs():
+                job = self._store.get(job_id)
+                # Where there is no job, its uploads are just on their way.
+                if job and job.state.over and (job.ended or now) < now - ORPHAN_S:
+                    self._files.clear(job_id)
+        except StorageError as e:  # the next sweep does it
+            log.warning("The storage could not be tidied: %s", e)
         self._files.forget_logs(now - self._settings.keep_s - REMEMBERED_S)
         self._store.forget(now - self._settings.keep_s - REMEMBERED_S)
         for job_id in self._files.orphans():

@@ -302,10 +302,13 @@ def _speak_alone() -> None:
 
 
 def main() -> int:
-    """Work with the settings in ``argv[1]`` (JSON) as the owner in ``argv[2]`` for the queues in ``argv[3]``."""
+    """Work with the parent's settings (JSON) as the owner in ``argv[1]`` for the queues in ``argv[2]``.
+
+    The folder in ``argv[3]`` is for people who look at processes.
+    """
     from visema.service.crew import settings_of
 
-    settings = settings_of(json.loads(sys.argv[1]))
+    settings = settings_of(json.loads(os.environ.pop("VISEMA_WORKER_SETTINGS")))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -319,7 +322,7 @@ def main() -> int:
     logging.getLogger("visema").setLevel(logging.INFO)  # the session's log gets all of it
     logs.set_up()
     traces.start("visema-worker")
-    worker = Worker(settings, sys.argv[2], sys.argv[3].split(","))
+    worker = Worker(settings, sys.argv[1], sys.argv[2].split(","))
     # What is in there was decoded by a child and written anew when it was taken in.
     trust(settings.folder / "temp", PICTURE, SOUND)
     threading.Thread(target=worker.listen, name="lifeline", daemon=True).start()

@@ -98,7 +98,7 @@ def create_app(
     options = live or LiveOptions()
     desk = Desk(films or settings_from(os.environ, offline=offline))
     app.state.desk = desk
-    house.owners = Owners(desk.store.engine)
+    house.owners = Owners(desk.store.engine, desk.files)
     access = add_door(app, desk.store.engine, desk.settings.folder)
     add_routes(app, house, desk)
     check_origin = add_film_routes(app, desk, options.origins)

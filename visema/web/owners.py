@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from visema.avatar import Avatar
 from visema.errors import AvatarError, VoiceError
+from visema.service.files import Files
 from visema.service.schema import AVATARS, GONE, VOICES
 from visema.service.who import Who
 from visema.speech.own_voices import ENGINE
@@ -27,10 +28,11 @@ class Owners:
 
     Args:
         engine: The database.
+        files: Where avatars are that several machines share; None where it does not matter.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, files: Files | None = None) -> None:
+        self._engine, self._files = engine, files
         self._read_at = -BELIEVED_S
         self._avatars: dict[str, str] = {}
         self._voices: dict[str, str] = {}
@@ -114,7 +116,13 @@ class Owners:
         self._read_at = -BELIEVED_S
 
     def forget(self, avatar_id: str) -> None:
-        """An avatar was deleted."""
+        """An avatar was deleted.
+
+        Raises:
+            StorageError: Its copy in the storage cannot be.
+        """
+        if self._files:
+            self._files.forget_avatar(avatar_id)
         with self._engine.begin() as connection:
             connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar_id))
         self._read_at = -BELIEVED_S
