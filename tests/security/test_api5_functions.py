@@ -15,8 +15,9 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/generate"): {"films"}, ("POST", "/preview"): {"films"}, ("GET", "/status/x"): {"films", "read"},
     ("DELETE", "/status/x"): {"films"}, ("GET", "/download/x"): {"films", "read"}, ("DELETE",
     "/download/x"): {"films"},
-    ("POST", "/api/v1/generate"): {"films"}, ("GET", "/api/v1/status/x"): {"films", "read"},
-    ("GET", "/api/v1/jobs"): {"films", "read"}, ("DELETE", "/api/v1/jobs/x"): {"films"},
+    ("POST", "/api/v1/generate"): {"films"}, # Training is a job too.
+    ("GET", "/api/v1/status/x"): {"films", "avatars", "read"},
+    ("GET", "/api/v1/jobs"): {"films", "avatars", "read"}, ("DELETE", "/api/v1/jobs/x"): {"films", "avatars"},
     ("POST", "/api/v1/batch"): {"films"}, ("POST", "/api/v1/avatars/train"): {"avatars"},
     ("DELETE", "/api/v1/avatars/x"): {"avatars"}, ("POST", "/api/v1/voices/clone"): {"voices"},
     ("POST", "/api/v1/tts"): {"speech"}, ("POST", "/api/v1/live"): {"live"}, ("GET", "/api/v1/live/x"): {"live"},
