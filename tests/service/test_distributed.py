@@ -147,7 +147,7 @@ def test_a_database_that_restarts_loses_no_job(
     desk: Desk, pool: Pool, avatar_cache: Path, postgres_server: Postgres
 ) -> None:
     pool.start()
-    names = [ask(desk, avatar_cache, text="A text of some length, that takes a moment. " * 8) for _ in range(4)]
+    names = [ask(desk, avatar_cache, text="A text of some length, that takes a moment. " * 4) for _ in range(3)]
     wait(lambda: any(state(desk, n) is State.RUNNING for n in names), "not begun", pool.log)
     postgres_server.stop()
     time.sleep(0.5)
@@ -176,6 +176,23 @@ def test_a_worker_whose_process_dies_while_the_database_is_away_goes_on_after(
         postgres_server.start()
     names = [ask(desk, avatar_cache) for _ in range(3)]
     wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
+
+
+def test_a_broker_that_is_restarted_again_and_again_while_films_are_made(
+    desk: Desk, pool: Pool, avatar_cache: Path, redis_server: Redis
+) -> None:
+    pool.start()
+    names = [ask(desk, avatar_cache, text="A text of some length, that takes a moment. " * 4) for _ in range(4)]
+    for _ in range(3):
+        wait(lambda: any(state(desk, n) is State.RUNNING for n in names), "none is made", pool.log)
+        redis_server.kill()
+        time.sleep(0.5)
+        redis_server.start()
+    wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log, 300)
+    for name in names:
+        job = desk.store.get(name)
+        assert job and job.attempts == 1, "a broker that is away breaks off no film"
+        assert desk.files.log(name).read_text(encoding="utf-8").count(" Done: ") == 1
 
 
 def test_a_batch_is_made_while_it_is_asked_for(desk: Desk, pool: Pool, avatar_cache: Path) -> None:

@@ -45,6 +45,7 @@ def serve_queues(settings: Settings, queues: Sequence[str], processes: int, stor
     def begin(**_: Any) -> None:
         # A process of its own: nothing of the parent's connections may be used in it.
         traces.start("visema-worker")
+        logging.getLogger("visema").setLevel(logging.INFO)  # the session's log gets all of it
         trust(settings.folder / "temp", PICTURE, SOUND)
         warm()
 
