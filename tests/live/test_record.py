@@ -16,6 +16,7 @@ from visema.live.record import Recorder
 from visema.live.stage import Stage
 from visema.media.audio import read_audio, resample
 from visema.media.video import VideoReader
+from visema.provenance import read_mark
 
 
 def record(loop: LoopFile, crew: Crew, folder: Path, interrupt_after: float = 0.0) -> tuple[Path, Collector]:
@@ -36,6 +37,8 @@ def record(loop: LoopFile, crew: Crew, folder: Path, interrupt_after: float = 0.
 
 def test_a_recording_is_in_step_to_the_frame(loop: LoopFile, crew: Crew, tmp_path: Path) -> None:
     path, collector = record(loop, crew, tmp_path / "films")
+    mark = read_mark(path)
+    assert mark and mark.facts["live"] == "yes" and mark.state in ("Valid", "")
     sound, rate = read_audio(path)
     with VideoReader(path) as reader:
         frames = [f[:160] for f in reader]

@@ -144,7 +144,8 @@ class Server:
     def files(self) -> set[str]:
         """What is in the folder, but for the database and the logs."""
         found = {str(path.relative_to(self.outputs)) for path in self.outputs.rglob("*") if path.is_file()}
-        return {name for name in found if not name.startswith(("jobs.db", "crew.lock")) and not name.endswith(".log")}
+        known = ("jobs.db", "crew.lock", "secret")
+        return {name for name in found if not name.startswith(known) and not name.endswith(".log")}
 
 
 @pytest.fixture(scope="session")

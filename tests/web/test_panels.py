@@ -11,6 +11,7 @@ import pytest
 from tests.site import Site
 from tests.web.test_page import label
 from visema.paths import ASSETS
+from visema.provenance import read_mark
 
 pytestmark = pytest.mark.browser
 
@@ -44,6 +45,8 @@ def test_saving_gives_a_film_and_captions(visit: Callable[..., Any], tmp_path: P
 
     page = visit()
     page.fill("#text textarea", "Hello there. This is a film of two sentences.")
+    page.click("#manner .label-wrap")
+    page.check("#mark input")
     page.click("#save")
     page.wait_for_selector("#saved a.download")
     paths = {}
@@ -61,6 +64,8 @@ def test_saving_gives_a_film_and_captions(visit: Callable[..., Any], tmp_path: P
         rate = film.streams.audio[0].rate
         fps = float(film.streams.video[0].average_rate)
     assert len(picture) > 40
+    mark = read_mark(paths[".mp4"])
+    assert mark and mark.facts["visible_mark"] == "yes" and mark.source_type == "compositeSynthetic"
     assert abs(len(picture) / fps - samples / rate) < 2 / fps
     assert "-->" in paths[".srt"].read_text() and "two sentences" in paths[".srt"].read_text().replace("\n", " ")
     assert paths[".vtt"].read_text().startswith("WEBVTT")
