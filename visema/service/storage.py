@@ -24,7 +24,7 @@ PART: Final = 8 << 20
 #: Bytes that are read at once while something is given out.
 BLOCK: Final = 256 << 10
 #: Seconds: a storage that does not answer for so long is away.
-CONNECT_S, READ_S, TRIES = 5, 30, 4
+CONNECT_S, READ_S, TRIES = 3, 30, 3
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]{2,40}")
 _CONTENT: Final = {".mp4": "video/mp4", ".srt": "text/plain", ".vtt": "text/vtt", ".zip": "application/zip"}
