@@ -56,7 +56,7 @@ def serve_guarded(avatar_cache: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Starts servers that require a key."""
     started: list[Guarded] = []
 
-    def start(**env: str) -> Guarded:
+    def start(*arguments: str, **env: str) -> Guarded:
         folder = tmp_path_factory.mktemp("guarded")
         shutil.copytree(avatar_cache, folder / "cache")
         mine = {
@@ -70,7 +70,8 @@ def serve_guarded(avatar_cache: Path, tmp_path_factory: pytest.TempPathFactory) 
         guarded.key("boss")
         with (folder / "server.log").open("wb") as out:
             guarded.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "video.py"), "--ui", "--headless", "--offline", "--port", str(port)],
+                [sys.executable, str(ROOT / "video.py"), "--ui", "--headless", "--offline", "--port", str(port),
+                 *arguments],
                 cwd=folder, env={**os.environ, **mine}, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         started.append(guarded)

@@ -98,6 +98,14 @@ def add_live_routes(
         theatre.crew.metrics.count("loop_bytes_total", loop.path.stat().st_size)
         return FileResponse(loop.path, media_type="application/octet-stream", headers=headers)
 
+    @app.options("/live/opus-probe.ogg", include_in_schema=False)
+    @app.options("/live/loops/{avatar_id}/{edition}.vlp", include_in_schema=False)
+    async def leave(request: Request) -> Response:
+        headers = crossing(request)
+        if "Access-Control-Allow-Origin" in headers:
+            headers |= {"Access-Control-Allow-Headers": "X-API-Key", "Access-Control-Max-Age": "86400"}
+        return Response(status_code=204, headers=headers)
+
     @app.get("/live/opus-probe.ogg", include_in_schema=False)
     async def probe(request: Request) -> Response:
         headers = {"Cache-Control": "public, max-age=86400", **crossing(request)}

@@ -142,7 +142,8 @@ export class VisemaAvatar extends HTMLElement {
     }
     const server = this.getAttribute('server');
     const root = new URL(server ? `${server.replace(/\/+$/, '')}/` : ROOT, document.baseURI);
-    const player = new LivePlayer(this.one('canvas'), { root, avatar: this.getAttribute('avatar') ?? '' });
+    const player = new LivePlayer(this.one('canvas'), { root, avatar: this.getAttribute('avatar') ?? '',
+      key: this.getAttribute('key') ?? '' });
     this.player = player;
     this.captions = new Captions(this.one('.captions'));
     player.sound.muted = this.hasAttribute('muted');

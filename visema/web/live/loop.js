@@ -10,10 +10,12 @@ export const DECODING = { colorSpaceConversion: 'none', premultiplyAlpha: 'none'
 export class Loop {
   /**
    * @param {string} url of the loop file.
+   * @param {object} headers of the request.
    * @param {(error: string) => void} failed called when it cannot be had at all.
    */
-  constructor(url, failed) {
+  constructor(url, headers, failed) {
     this.url = url;
+    this.headers = headers;
     this.failed = failed;
     this.count = 0;
     this.have = 0; // pictures that have arrived
@@ -31,7 +33,7 @@ export class Loop {
   async fetch() {
     while (!this.closed && !this.whole) {
       try {
-        const answer = await fetch(this.url, { signal: this.abort.signal });
+        const answer = await fetch(this.url, { headers: this.headers, signal: this.abort.signal });
         if (!answer.ok) {
           if (answer.status === 404) this.failed(answer.statusText);
           throw new Error(`${answer.status}`);

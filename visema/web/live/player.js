@@ -21,14 +21,16 @@ let opus = null; // asked once per page
 export class LivePlayer extends EventTarget {
   /**
    * @param {HTMLCanvasElement} canvas to draw on.
-   * @param {{root: URL|string, avatar?: string}} options `root` is the server's address, with a slash at its end.
+   * @param {{root: URL|string, avatar?: string, key?: string}} options `root` is the server's address, with a slash
+   *   at its end; `key` is one that is made for this site, where the server asks for one.
    */
-  constructor(canvas, { root, avatar = '' }) {
+  constructor(canvas, { root, avatar = '', key = '' }) {
     super();
     this.canvas = canvas;
     this.pen = canvas.getContext('2d', { alpha: false });
     this.root = new URL(root);
     this.avatar = avatar;
+    this.key = key;
     this.hello = null;
     this.state = 'connecting';
     this.place = 0;
@@ -59,13 +61,16 @@ export class LivePlayer extends EventTarget {
     this.start();
   }
 
+  get headers() { return this.key ? { 'X-API-Key': this.key } : {}; }
+
   async start() {
-    opus ??= decodesOpus(new URL('live/opus-probe.ogg', this.root));
+    opus ??= decodesOpus(new URL('live/opus-probe.ogg', this.root), this.headers);
     this.audio = (await opus) ? ['opus', 'pcm'] : ['pcm'];
     if (this.closed) return;
     const url = new URL('live/ws', this.root);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    this.socket = new LiveSocket(url.href, () => this.greeting(), {
+    const protocols = this.key ? ['visema', `visema.key.${this.key}`] : []; // a browser's socket sets no headers
+    this.socket = new LiveSocket(url.href, protocols, () => this.greeting(), {
       open: (hello) => this.open(hello),
       message: (message) => this.message(message),
       picture: (view) => this.picture(view),
@@ -167,7 +172,7 @@ export class LivePlayer extends EventTarget {
     const address = new URL(hello.loop.url, new URL('live/', this.root)).href;
     if (this.loop?.url !== address) {
       this.loop?.close();
-      this.loop = new Loop(address, () => this.socket.drop());
+      this.loop = new Loop(address, this.headers, () => this.socket.drop());
     }
     const [width, height] = hello.size;
     if (this.canvas.width !== width || this.canvas.height !== height) {

@@ -12,12 +12,14 @@ const FINAL = [1000, 1003, 1009, 4000, 4004];
 export class LiveSocket {
   /**
    * @param {string} url of the WebSocket.
+   * @param {string[]} protocols that are offered.
    * @param {() => object} greeting gives the fields of `hello`.
    * @param {object} on called with what happens: message(object), picture(DataView), sound(DataView),
    *   open(hello), lost(), ended(code, detail), time(serverSeconds, performanceSeconds, roundTripSeconds).
    */
-  constructor(url, greeting, on) {
+  constructor(url, protocols, greeting, on) {
     this.url = url;
+    this.protocols = protocols;
     this.greeting = greeting;
     this.on = on;
     this.closed = false;
@@ -36,7 +38,7 @@ export class LiveSocket {
   connect() {
     clearTimeout(this.retryTimer);
     if (this.closed) return;
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.url, this.protocols);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.opened = false;

@@ -13,9 +13,9 @@ const AHEAD_S = 0.004;
 const DROPOUT_S = 0.002;
 
 /** True where the browser decodes Ogg Opus; the server has a sample of it. */
-export async function decodesOpus(url) {
+export async function decodesOpus(url, headers) {
   try {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { headers });
     if (!answer.ok) return false;
     const decoder = new OfflineAudioContext(1, RATE / 100, RATE);
     const buffer = await decoder.decodeAudioData(await answer.arrayBuffer());
