@@ -189,8 +189,15 @@ def ada(platform: Platform) -> Caller:
 @pytest.fixture
 def paused(platform: Platform) -> Iterator[Platform]:
     """The server, its workers stopped for the length of a test."""
-    until(platform._workers, "a worker")
-    platform.pause()
+    seen: list[set[int]] = []
+
+    def stopped() -> bool:
+        # One that is broken off with a cancelled job is replaced within a second: that one is stopped too.
+        platform.pause()
+        seen.append(set(platform._workers()))
+        return len(seen) > 8 and bool(seen[-1]) and all(found == seen[-1] for found in seen[-8:])
+
+    until(stopped, "all workers to be stopped")
     yield platform
     platform.go_on()
 

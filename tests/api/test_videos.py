@@ -252,7 +252,7 @@ def test_sentences_in_russian(ada: Caller) -> None:
 
 
 def test_events_follow_a_job_to_its_end(ada: Caller) -> None:
-    job = ada.begin(text="Events are sent as it goes on. " * 3)
+    job = ada.begin(text="Events are sent as it goes on. " * 3, resolution="128x128")
     events = list(followed(ada, job))
     names = [event["event"] for event in events]
     assert names[-1] == "done" and set(names[:-1]) <= {"progress"} and len(names) >= 2
