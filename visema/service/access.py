@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from visema import settings
 from visema.errors import InputError
 from visema.service import audit
 from visema.service.keys import Keys
@@ -70,8 +71,8 @@ def access_from(engine: Engine, folder: Path, env: Mapping[str, str] = os.enviro
         InputError: A key or secret is too short to be safe, or a key is required and there is none.
         OutputError: The secret cannot be kept.
     """
-    required = env.get("VISEMA_REQUIRE_KEY", "").strip().lower() in ("1", "true", "yes", "on")
-    keys = Keys(engine, env.get("VISEMA_API_KEY", "").strip())
+    required = settings.REQUIRE_KEY.of(env)
+    keys = Keys(engine, settings.API_KEY.of(env))
     access = Access(engine, keys, server_secret(folder, env), Logins(engine), Meter(engine), required)
     if required:
         access.check_usable()
