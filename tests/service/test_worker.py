@@ -175,6 +175,27 @@ def test_a_job_that_broke_its_worker_can_be_tried_again(
         desk.close()
 
 
+def test_a_batch_whose_jobs_are_made_before_the_answer_is_given(
+    desk: Desk, kind: Callable[[Callable[[Work], Made]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(work: Work) -> Made:
+        work.draft.write_bytes(b"film")
+        return Made(duration=1.0)
+
+    kind(make)
+    submit = desk.store.submit_many
+
+    def quick(*values: object, **more: object) -> list[Job]:
+        made = submit(*values, **more)  # type: ignore[arg-type]
+        assert Worker(desk.settings, "w").make_next(("render",))
+        desk.files.fetch(made[1].id)  # and the second is begun
+        return made
+
+    monkeypatch.setattr(desk.store, "submit_many", quick)
+    made = desk.submit_many({"id": "b", "key": "", "items": 2}, [Order("speak", Who(), SPEECH) for _ in range(2)])
+    assert row(desk, made[0]).state is State.DONE and not desk.files.work(made[0].id).exists()
+
+
 def test_a_server_takes_no_job_from_a_worker_beside_it(desk: Desk) -> None:
     from visema.service.crew import Crew
 
