@@ -66,7 +66,7 @@ RULES: Final = (
     _rule("/api/v1/live/([^/]*)/close", "POST", "live", counted=True, action="live.close"),
     _rule("/api/v1/live/.*", "", "live", counted=True),
     _rule("/live/ws", "WS", "live", counted=True),
-    _rule("/live/.*", "GET HEAD", "live"),
+    _rule("/live/.*", "GET HEAD OPTIONS", "live"),
     # The API: its addresses ask for scopes themselves.
     _rule("/api/v1/generate", "POST", counted=True, action="job.create"),
     _rule("/api/v1/jobs/([^/]*)", "DELETE", counted=True, action="job.remove"),
