@@ -89,3 +89,12 @@ def test_a_whole_frame_is_passed_on_as_it_is_and_a_crop_is_its_pixels() -> None:
 def test_resolutions_are_read() -> None:
     assert parse_resolution("1280 x 720") == (1280, 720)
     assert parse_resolution("720P") == 720
+
+
+@pytest.mark.parametrize(("crop", "size"), [("9:16", (720, 1280)), ("16:9", (1280, 720)), ("1:1", (720, 720))])
+def test_a_height_and_a_crop_give_the_usual_sizes(crop: str, size: tuple[int, int]) -> None:
+    for loop in ((640, 640), (1280, 720), (704, 704), (432, 768)):
+        assert (
+            choose_framing(loop, face_at(loop[0] / 2, loop[1] * 0.4, pupils=60), resolution="720p", crop=crop).size
+            == size
+        )

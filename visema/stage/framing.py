@@ -97,8 +97,9 @@ def choose_framing(
     elif isinstance(wanted, tuple):
         out = wanted
     else:
-        scale = wanted / min(box.width, box.height)
-        out = (_even(box.width * scale), _even(box.height * scale))
+        # By the crop's own shape: the box's is that only up to a pixel, and 720p upright is 720 x 1280.
+        across = CROPS[crop] if crop else box.width / box.height
+        out = (_even(wanted * max(across, 1)), _even(wanted * max(1 / across, 1)))
     _check_bounds(out, resolution or f"{out[0]}x{out[1]}")
     return Framing(size, box, out)
 
