@@ -14,6 +14,7 @@ import pytest
 from tests.api.conftest import VOICE, Caller, Platform, lines_of, refused
 from visema.speech.speak import speak
 from visema.web.sound import wav_bytes
+from visema.web.v1.telling import spoken_report
 
 CONSENT = {"consent": "I agree that my voice may be imitated here.", "consent_by": "Ada Lovelace"}
 
@@ -227,3 +228,11 @@ def test_what_cannot_be_spoken_is_refused(ada: Caller) -> None:
     refused(ada.ask("POST", "/tts", json={"text": "Hi.", "rate": 5}), 422, "rate")
     refused(ada.ask("POST", "/tts", json={"text": "a" * 5001}), 422, "text")
     refused(ada.ask("POST", "/tts", content=b"{", headers={"Content-Type": "application/json"}), 400, "JSON")
+
+
+def test_the_advice_of_a_report_is_in_the_language_of_who_asks() -> None:
+    advice = "The face is too dark or too bright. Light it from the front."
+    kept = {"score": 0.2, "light": {"score": 0.2, "advice": advice}}
+    told = spoken_report(kept, "ru")
+    assert told and told["score"] == 0.2 and told["light"]["advice"].startswith("Лицо слишком тёмное")
+    assert spoken_report(kept, "en") == kept and spoken_report(None, "ru") is None

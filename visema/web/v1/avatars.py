@@ -26,7 +26,7 @@ from visema.web.v1.errors import Explained, not_found, problems
 from visema.web.v1.intake import digests, form_only, read_form
 from visema.web.v1.jobs import Once, found
 from visema.web.v1.requests import Train
-from visema.web.v1.telling import BASE, told, when
+from visema.web.v1.telling import BASE, spoken_report, told, when
 
 router = APIRouter(prefix=f"{BASE}/avatars", route_class=Explained, tags=["avatars"])
 
@@ -189,7 +189,7 @@ def _told(api: Api, who: Who, facts: dict[str, Any], row: Any, language: str) ->
         "default": facts["id"] == api.default_avatar,
         "notes": [in_language(from_json(note), language) for note in facts["notes"]],
         "consent": None if row is None else row.consent,
-        "report": None if row is None else row.report,
+        "report": None if row is None else spoken_report(row.report, language),
         "thumbnail": f"{base}/thumbnail.png",
         "contact_sheet": f"{base}/contact_sheet.png",
     }

@@ -52,11 +52,27 @@ def told(standing: Standing, language: str, files: Files) -> dict[str, Any]:
         "batch": job.batch,
         "duration": job.duration,
         "bytes": job.bytes if job.state is State.DONE and job.bytes else None,
-        "result": job.result,
+        "result": _result(job.result, language),
         "cost": job.cost,
         "links": links(job, files),
         "error": failed,
     }
+
+
+def spoken_report(report: dict[str, Any] | None, language: str) -> dict[str, Any] | None:
+    """A report on a face with its advice in ``language``."""
+    return report and {
+        name: {**one, "advice": one.get("advice") and in_language(one["advice"], language)}
+        if isinstance(one, dict)
+        else one
+        for name, one in report.items()
+    }
+
+
+def _result(result: dict[str, Any] | None, language: str) -> dict[str, Any] | None:
+    if not result or "report" not in result:
+        return result
+    return {**result, "report": spoken_report(result["report"], language)}
 
 
 def links(job: Job, files: Files) -> dict[str, str | None]:
