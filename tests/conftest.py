@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the browser come last: once it runs, its event loop is the main thread's, and others find it taken."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def real_media() -> Callable[[str], Path]:
     """Path of a clip in ``shared/media``; skips where that folder is not beside the project."""

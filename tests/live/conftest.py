@@ -37,6 +37,7 @@ from visema.speech.speak import LEAD, TAIL, speak
 from visema.speech.types import Span, Speech, SpeechSettings
 from visema.web.live_page import add_live_pages
 from visema.web.live_routes import SOCKET_OPTIONS, add_live_routes
+from visema.web.observed import add_metrics
 from visema.web.server import listen
 
 PICTURE = struct.Struct("<BBHIdIHHHHBBH")
@@ -295,6 +296,7 @@ def serve(tiny: TinyAvatar, loops_folder: Path) -> Iterator[Callable[..., Server
         app = FastAPI()
         add_live_routes(app, theatre, lambda languages: "espeak:tone")
         add_live_pages(app, SimpleNamespace(avatar_for=lambda who, name: find(name)))  # type: ignore[arg-type]
+        add_metrics(app, crew.metrics.text)
         listener = listen("127.0.0.1", 0)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", **SOCKET_OPTIONS))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

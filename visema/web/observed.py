@@ -115,10 +115,7 @@ def add_metrics(app: FastAPI, *told: Callable[[], str]) -> Callable[[], str]:
     def text() -> str:
         return "".join(part() for part in told)
 
-    @app.get(
-        "/metrics", tags=["server"], summary="Numbers for Prometheus", response_class=PlainTextResponse,
-
-    )  # fmt: skip
+    @app.get("/metrics", tags=["server"], summary="Numbers for Prometheus", response_class=PlainTextResponse)
     def metrics() -> Response:
         return Response(text(), media_type=FORMAT, headers={"Cache-Control": "no-store"})
 
