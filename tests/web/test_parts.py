@@ -12,6 +12,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ import pytest
 
 from visema.avatar import Avatar
 from visema.errors import InputError, OutputError
-from visema.speech.types import SpeechSettings
+from visema.speech.types import SpeechSettings, Voice
 from visema.web import voice_choice
 from visema.web.clock import FIRST_LEAD_S, MAX_LEAD_S, BrowserClock
 from visema.web.gallery import line
@@ -196,6 +197,9 @@ def test_voices_by_language(house: House) -> None:
     assert voice_choice.voice_choices(voices, "ja", offline=True)[0][1].startswith("espeak:")
     russian = dict(voice_choice.voice_choices(voices, "ru", "ru", offline=True))
     assert russian["Русский, женский (встроенный)"] == "espeak:ru+f3"
+    own = Voice("voice:anna", "en", "Female", "anna (voice match)")
+    assert voice_choice.label(own, "ru") == "anna (подобранный голос)" and voice_choice.label(own, "en") == own.label
+    assert voice_choice.label(replace(own, cloud=True), "en") == "anna (clone)"
     assert "Microsoft" in voice_choice.notice(voices, japanese, "en", offline=False)
     assert "stays here" in voice_choice.notice(voices, japanese, "en", offline=True)
     assert "stays here" in voice_choice.notice(voices, "espeak:de", "en", offline=False)

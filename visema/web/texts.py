@@ -72,6 +72,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "embedded_female": ("{name}, female (embedded)", "{name}, женский (встроенный)"),
     "embedded_male": ("{name}, male (embedded)", "{name}, мужской (встроенный)"),
+    "own_match": ("{name} (voice match)", "{name} (подобранный голос)"),
+    "own_clone": ("{name} (clone)", "{name} (клон)"),
     "local_notice": (
         "This voice speaks on this machine; your text stays here.",
         "Этот голос работает на этом компьютере; текст никуда не отправляется.",
@@ -259,6 +261,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "jobs_kind_film": ("Video from a photo", "Видео из фото"),
     "jobs_kind_speak": ("Video of an avatar", "Видео с аватаром"),
     "jobs_kind_train": ("New avatar", "Новый аватар"),
+    "jobs_looking": ("Looking for jobs…", "Загружаем задания…"),
     "jobs_none": ("No jobs here yet.", "Заданий пока нет."),
     "jobs_more": ("Show older ones", "Показать более старые"),
     "jobs_queue": ("Waiting on the server", "Очередь сервера"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
+from visema.speech import own_voices
 from visema.speech.remote.catalogue import company
 from visema.speech.remote.engine import MANY
 from visema.speech.types import Voice
@@ -72,6 +73,8 @@ def voice_choices(
 
 def label(voice: Voice, language: str) -> str:
     """What is read of a voice; those of this machine have English names, so other pages say what they are instead."""
+    if voice.name.startswith(f"{own_voices.ENGINE}:"):
+        return text("own_clone" if voice.cloud else "own_match", language, name=voice.name.partition(":")[2])
     if language == "en" or not voice.name.startswith("espeak:") or voice.gender not in ("Female", "Male"):
         return voice.label or voice.name
     name = language_name(base_language(voice.language), language)

@@ -32,7 +32,7 @@ class Jobs {
       this.chips.append(chip);
     }
     this.list = el('ul', { className: 'jobs-list' });
-    this.line = el('p', { className: 'jobs-line', role: 'status' });
+    this.line = el('p', { className: 'jobs-line', role: 'status', textContent: texts.looking });
     this.more = el('button', { type: 'button', className: 'jobs-more', textContent: texts.more, hidden: true, onclick: () => this.page() });
     this.place = el('div', { className: 'jobs' }, this.tiles, this.chips, this.line, this.list, this.more);
     this.mark();
