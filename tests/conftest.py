@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,26 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_configure() -> None:
+    """A shell's background or nohup hands down ignored signals, which the programs of the tests would inherit."""
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # of a handler, not of SIG_IGN, programs get the default
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the browser come last: once it runs, its event loop is the main thread's, and others find it taken."""
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(autouse=True)
+def level_of_the_log() -> Iterator[None]:
+    """A program's main sets how much is logged; the next test finds it as it was."""
+    logger = logging.getLogger("visema")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.face.people import on_grey, presenter, presenter_mesh
 from tests.media.make import encoded, scene, write_video
 from visema.avatar import Avatar
+from visema.base import LONGEST_PHOTO
 from visema.errors import FaceError, InputError, MediaError, OutputError
 from visema.setup import looks_like_picture, make_id, prepare_avatar, thumbnail
 from visema.types import FloatArray, Image
@@ -114,7 +115,7 @@ def test_photos_keep_the_pixels_that_their_face_needs(
         path.write_bytes(encoded(picture, ".png"))
         with pytest.raises(FaceError, match="enough"):
             prepare_avatar(path)
-    assert asked[0] == 768 and asked[1] > 1400
+    assert asked[0] == LONGEST_PHOTO and asked[1] > 1400
 
 
 def test_a_photos_reference_frame(photo: Path, cache: Path) -> None:

@@ -147,15 +147,7 @@ def test_ended_while_rendering_leaves_nothing(
     assert video("--offline", "--setup").code == 0
     environment = {**os.environ, "VISEMA_CACHE": str(shared_cache), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "video.py"), "--voice", "espeak:en-us", "--text", LONG, "--save", "a.mp4"]
-    child = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Tests that run in the background of a shell, or under nohup, hand down signals that are ignored.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    )
+    child = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".a-*.mp4")) and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -439,7 +439,7 @@ def test_the_page_offers_them_in_every_language_after_the_free_ones(server: Voic
 
 
 def test_check_has_a_line_for_each(server: VoiceServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from visema.cli.check import REMOTE, _Lacking, _remote_voice
+    from visema.cli.check import REMOTE, Lacking, _remote_voice
 
     told = {title: _remote_voice(name, False) for title, name in REMOTE}
     assert told["ElevenLabs"].startswith("2 voices") and told["OpenAI voice"].startswith("takes the key")
@@ -449,7 +449,7 @@ def test_check_has_a_line_for_each(server: VoiceServer, monkeypatch: pytest.Monk
     with pytest.raises(VoiceError, match="does not take the key"):
         _remote_voice("openai", False)
     monkeypatch.delenv("ELEVENLABS_API_KEY")
-    with pytest.raises(_Lacking, match="ELEVENLABS_API_KEY"):
+    with pytest.raises(Lacking, match="ELEVENLABS_API_KEY"):
         _remote_voice("elevenlabs", False)
 
 

@@ -3,7 +3,7 @@
 import { explain } from './dom.js';
 
 const KEY = 'visema-film';
-const POLL_MS = 500;
+const POLL_MS = 250;
 
 export class Job {
   /** `told` gets what happens: sending, checking, status, failed, lost. */
