@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from visema.service.jobs import Job, State
 from visema.service.order import Conflict, Order
-from visema.service.schema import DELIVERIES, USAGE
+from visema.service.schema import BATCHES, DELIVERIES, USAGE
 from visema.service.store import JobStore, QueueFull
 from visema.service.who import Who
 
@@ -279,6 +279,30 @@ def test_the_same_request_is_one_job_and_another_under_its_key_is_refused(store:
         submit(store, "a", {}, once="k1", asked="y")
     other = store.submit(Order("film", Who(key="k"), {}, once="k1", asked="y"))
     assert other.id != first.id, "each key has names of its own"
+
+
+def test_the_same_batch_is_made_once_until_its_films_are_gone(store: JobStore, clock: Clock) -> None:
+    def ask(name: str, asked: str = "x", key: str = "k") -> set[str]:
+        orders = [Order("film", Who(key=key), {}, batch=name) for _ in range(2)]
+        row = {"id": name, "key": key, "items": 2, "once": "k1", "asked": asked}
+        return {job.id for job in store.submit_many(row, orders)}
+
+    first = ask("b1")
+    assert ask("b2") == first and store.repeated_batch("k", "k1", "x") == "b1"
+    with pytest.raises(Conflict):
+        ask("b3", asked="y")
+    assert not ask("b4", key="other") & first, "each key has names of its own"
+    for name in first:
+        store.cancel(name)
+    clock.now += 10
+    store.expire(clock.now, key="k")
+    assert store.repeated_batch("k", "k1", "y") is None
+    second = ask("b5", asked="y")
+    assert not second & first and store.repeated_batch("k", "k1", "y") == "b5"
+    clock.now += 10
+    assert store.forget(clock.now) == 2
+    with store.reading() as connection:
+        assert set(connection.scalars(sa.select(BATCHES.c.id))) == {"b4", "b5"}
 
 
 def test_a_batch_is_all_or_nothing_and_told_when_the_last_is_over(store: JobStore) -> None:

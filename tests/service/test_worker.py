@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.service.conftest import until
+from visema.errors import Cancelled, FaceError
 from visema.service import worker as worker_module
 from visema.service.desk import Desk
 from visema.service.files import ORPHAN_S, SOUND
@@ -100,6 +101,62 @@ def test_what_is_cancelled_at_the_last_moment_is_withdrawn(
     assert Worker(desk.settings, "w").make_next(("render",))
     assert row(desk, job).state is State.CANCELLED and withdrawn and told(desk, job) == 1
     assert not desk.files.film(job.id).exists()
+
+
+@pytest.fixture
+def broken_off(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Codes with which a worker ended its process; it is quick to do so here."""
+    codes: list[int] = []
+    monkeypatch.setattr(worker_module, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(worker_module, "BEAT_S", 0.02)
+    monkeypatch.setattr("os._exit", codes.append)
+    return codes
+
+
+def test_a_worker_may_take_its_time_to_tidy_up(
+    desk: Desk,
+    kind: Callable[[Callable[[Work], Made]], None],
+    broken_off: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done, failed, cancelled = ask(desk), ask(desk), ask(desk)
+    monkeypatch.setattr("visema.service.files.Files.clear", lambda *_: time.sleep(0.5))
+    monkeypatch.setattr("visema.service.files.Files.remove", lambda *_, **__: time.sleep(0.5))
+
+    def make(work: Work) -> Made:
+        if work.job.id == failed.id:
+            raise FaceError("No face.", "Another one.")
+        if work.job.id == cancelled.id:
+            desk.store.cancel(work.job.id)
+            assert work.stop.wait(10)
+            raise Cancelled
+        work.draft.write_bytes(b"film")
+        return Made()
+
+    kind(make)
+    worker = Worker(desk.settings, "w")
+    while worker.make_next(("render",)):
+        pass
+    assert [row(desk, job).state for job in (done, failed, cancelled)] == [State.DONE, State.FAILED, State.CANCELLED]
+    assert not broken_off
+
+
+def test_what_is_cancelled_while_it_is_put_in_its_place_is_taken_back(
+    desk: Desk, kind: Callable[[Callable[[Work], Made]], None], broken_off: list[int]
+) -> None:
+    job, withdrawn = ask(desk), []
+
+    def make(work: Work) -> Made:
+        def publish() -> None:
+            desk.store.cancel(job.id)
+            assert work.stop.wait(10)
+            time.sleep(0.5)  # a slow upload
+
+        return Made(publish=publish, withdraw=lambda: withdrawn.append(1))
+
+    kind(make)
+    assert Worker(desk.settings, "w").make_next(("render",))
+    assert row(desk, job).state is State.CANCELLED and withdrawn and not broken_off
 
 
 def test_a_database_that_is_away_when_a_film_is_done_is_asked_again(

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from visema.errors import VisemaError
+from visema.service import batches
 from visema.service.claims import FIELDS, Claims, job_of
 from visema.service.endings import ended
 from visema.service.jobs import Job, State, new_id
 from visema.service.order import Conflict, Order
 from visema.service.quotas import admit
-from visema.service.schema import BATCHES, JOBS
+from visema.service.schema import JOBS
 
 _C: Final = JOBS.c
 #: Made once: this is asked more often than all else, and putting the question takes longer than the answer.
@@ -76,16 +77,23 @@ class JobStore(Claims):
             most: Jobs that may wait.
             most_own: Jobs of this client that may wait.
 
+        Returns:
+            The jobs, in order; those of the batch asked for under the same ``once`` already, where there is one.
+
         Raises:
             QueueFull: They are too many.
             OverQuota: They are more than their key may ask for.
+            Conflict: Something else was asked for under the same ``once``.
         """
         with self.writing() as connection:
             self._lock(connection)
+            known = batches.repeated(connection, orders[0].who.key, batch.get("once"), batch.get("asked"))
+            if known is not None:
+                same = sa.select(*FIELDS).where(_C.batch == known).order_by(_C.number)
+                return [job_of(row) for row in connection.execute(same)]
             self._check_room(connection, orders[0], len(orders), most, most_own)
             admit(connection, orders[0].who.key, len(orders), sum(order.expected for order in orders), self.now())
-            if connection.scalar(sa.select(BATCHES.c.id).where(BATCHES.c.id == batch["id"])) is None:
-                connection.execute(BATCHES.insert().values(**batch, created=self.now()))
+            batches.write(connection, batch, self.now())
             turns: dict[tuple[str, int], int] = {}
             rows = []
             for order in orders:
@@ -150,6 +158,15 @@ class JobStore(Claims):
                 .values(**again)
             )
         return bool(changed.rowcount)
+
+    def repeated_batch(self, key: str, once: str | None, asked: str) -> str | None:
+        """The batch that a key asked for under the same Idempotency-Key, if any.
+
+        Raises:
+            Conflict: Something else was asked for under it.
+        """
+        with self.reading() as connection:
+            return batches.repeated(connection, key, once, asked)
 
     def batch_counts(self, batch: str) -> dict[State, int]:
         """How many jobs of a batch are in each state."""
@@ -262,10 +279,12 @@ class JobStore(Claims):
         return bool(changed.rowcount)
 
     def forget(self, ended_before: float) -> int:
-        """Delete the rows of expired jobs that ended before a time; how many."""
+        """Delete the rows of expired jobs that ended before a time, and of batches left without any; how many jobs."""
         gone = JOBS.delete().where(_C.state == State.EXPIRED.value, _C.ended < ended_before)
         with self.writing() as connection:
-            return int(connection.execute(gone).rowcount)
+            count = int(connection.execute(gone).rowcount)
+            batches.forget_empty(connection, ended_before)
+        return count
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

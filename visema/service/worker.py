@@ -116,6 +116,7 @@ class Worker:
         log.info("Attempt %d begins.", job.attempts)
         store, files = self._store, self._files
         draft = files.draft(job.id, job.attempts)
+        withdraw: Callable[[], None] | None = None
         try:
             files.fetch(job.id)
             made = kind_of(job.kind)(
@@ -131,10 +132,12 @@ class Worker:
                     files,
                 )
             )
+            watch.keeping()
             if watch.stop.is_set() or not patiently(watch.report).mine:
                 return self._stopped(job, watch)
             output = film_row(made.mark, draft, job.id, job.key) if made.mark else None
             size = draft.stat().st_size if draft.is_file() else 0
+            withdraw = made.withdraw
             if made.publish:
                 made.publish()
             else:
@@ -144,16 +147,18 @@ class Worker:
             if not patiently(
                 lambda: store.finish(job.id, self._owner, message=message, duration=made.duration, **facts)
             ):
-                return self._stopped(job, watch, made.withdraw)
+                return self._stopped(job, watch, withdraw)
+            watch.settled()
             files.clear(job.id)
             log.info("Done: %.1f s of film in %.1f s.", made.duration, time.monotonic() - began)
         except Exception as e:
             if watch.stop.is_set():
-                return self._stopped(job, watch)
+                return self._stopped(job, watch, withdraw)
             error, detail, hint = reason(e)
             log.error("Failed: %s", e, exc_info=None if isinstance(e, VisemaError) else e)
             attempts = self._settings.attempts if error in _PASSING else 0
             ended = store.fail(job.id, self._owner, error, pack(detail), pack(hint), attempts=attempts)
+            watch.settled()
             if ended is State.FAILED and not (attempts or job.tries):  # a dead one may be tried once more by hand
                 files.clear(job.id)
 
@@ -161,6 +166,7 @@ class Worker:
         """The job was cancelled, or is another worker's by now: then what that one has published stays."""
         log.info("Stopped: %s.", watch.why)
         self._store.give_up(job.id, self._owner)
+        watch.settled()
         now = self._store.get(job.id)
         if now and now.state is State.CANCELLED:
             self._files.remove(job.id, log=False)
@@ -180,12 +186,21 @@ class Watch:
         self._store, self._files, self._job, self._owner, self._settings = store, files, job, owner, settings
         self._poked = poked
         self._stage, self._percent = "starting", job.percent
+        self._keeping = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="watch", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def keeping(self) -> None:
+        """What was made is put in its place from now on: that is taken back after a cancellation, not broken off."""
+        self._keeping = True
+
+    def settled(self) -> None:
+        """The database knows how the job ended; tidying up may take its time."""
+        self._over.set()
 
     def end(self) -> None:
         """The job is over."""
@@ -215,10 +230,11 @@ class Watch:
                 self.report()
             except SQLAlchemyError as e:  # away for a moment: the lease gives it time to come back
                 log.warning("The database could not be told: %s", e)
-            if self.stop.is_set():
-                if not self._over.wait(PATIENCE_S):
+            if self.stop.is_set() and not self._keeping:
+                if self._over.wait(PATIENCE_S):
+                    return
+                if not self._keeping:
                     self._break_off()
-                return
             if time.monotonic() > deadline:
                 self._give_in()
             self._poked.wait(BEAT_S)

@@ -14,7 +14,7 @@ from visema.errors import VisemaError
 from visema.live.requests import RequestError
 from visema.message import Message
 from visema.service.jobs import Job, State, new_id
-from visema.service.order import Conflict, Order
+from visema.service.order import Order
 from visema.service.schema import BATCHES
 from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of, problem
@@ -75,13 +75,8 @@ def _delete(api: Api, who: Who, batch_id: str) -> None:
 def _submit(api: Api, who: Who, asked: ManyVideos, key: str | None, language: str) -> str:
     """Put the items into the queue, all that can be used or none; the batch's id."""
     whole = digest("batch", asked.model_dump())
-    if key and (known := _known(api, who, key)):
-        if known.asked != whole:
-            raise Conflict(
-                Message("Another request came under the same Idempotency-Key."),
-                Message("Use a key of its own for each."),
-            )
-        return str(known.id)
+    if (known := api.desk.store.repeated_batch(who.key, key, whole)) is not None:
+        return known
     batch_id = new_id()
     orders, refused = [], []
     for index, fields in enumerate(asked.items):
@@ -103,15 +98,7 @@ def _submit(api: Api, who: Who, asked: ManyVideos, key: str | None, language: st
         "id": batch_id, "key": who.key, "items": len(orders), "webhook": asked.webhook, "refused": refused,
         "once": key, "asked": whole,
     }  # fmt: skip
-    api.desk.submit_many(row, orders)
-    return batch_id
-
-
-def _known(api: Api, who: Who, key: str) -> Any:
-    """The batch that was asked for under the same idempotency key."""
-    with api.desk.store.engine.connect().execution_options(reads=True) as connection:
-        same = sa.select(BATCHES).where(BATCHES.c.key == who.key, BATCHES.c.once == key)
-        return connection.execute(same).one_or_none()
+    return str(api.desk.submit_many(row, orders)[0].batch)
 
 
 def _rows(api: Api, who: Who, batch_id: str) -> tuple[Any, list[Job]]:
