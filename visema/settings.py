@@ -177,7 +177,7 @@ SECRET = _words(
 )  # fmt: skip
 CORS = _add(
     Setting(
-        "VISEMA_CORS_ORIGINS", _G, "Sites whose pages may use the API, by commas; * is every site", "none",
+        "VISEMA_CORS_ORIGINS", _G, "Sites whose pages may use the API and the live view, by commas; * is every site", "none",
         "https://a.org,https://b.org", _sites, _NONE,
     )
 )  # fmt: skip

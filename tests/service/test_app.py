@@ -102,3 +102,28 @@ def test_gunicorn_serves_it_with_several_processes(
     finally:
         server.stop()
     assert not server.workers()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, app: Server) -> Iterator[Server]:
+    """The whole server, as ``visema serve`` starts it, with settings of its environment."""
+    folder = tmp_path_factory.mktemp("platform")
+    (folder / "cache").symlink_to(app.folder / "cache")
+    settings = {"VISEMA_OFFLINE": "1", "VISEMA_CORS_ORIGINS": "https://friend.example"}
+    command = (sys.executable, "-m", "visema", "serve", "--origin", "https://embedder.example", "--port")
+    running = Server(folder, settings, command).start()
+    yield running
+    running.stop()
+
+
+def test_switched_off_in_the_settings_no_text_leaves_this_machine(platform: Server) -> None:
+    said = platform.ask("POST", "/api/v1/tts", json={"text": "Hi.", "voice": "edge:en-US-JennyNeural"})
+    assert "The network is switched off." in said.text
+
+
+def test_sites_that_are_named_may_embed_the_live_view(platform: Server) -> None:
+    for site, status in (
+        ("https://friend.example", 201), ("https://embedder.example", 201), ("https://evil.example", 403),
+    ):  # fmt: skip
+        opened = platform.ask("POST", "/api/v1/live", json={}, headers={"Origin": site})
+        assert opened.status_code == status, (site, opened.text)

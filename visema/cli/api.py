@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 #: Options of a film, with what makes a value of the words of a command line.
 OPTIONS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
-    "rate": (float, "how fast, 0.5 to 2"),
-    "pitch": (float, "how high, -8 to 8 semitones"),
-    "volume": (float, "how loud, 0.1 to 2"),
+    "rate": (float, "how fast, 0.5 to 2.5"),
+    "pitch": (float, "how high, -6 to 6 semitones"),
+    "volume": (float, "how loud, 0 to 4"),
     "language": (str, "of a recording"),
     "style": (str, "how the head of a photo moves: calm, lively, still"),
     "expression": (str, "of a photo: neutral, smile, serious; smile:0.5"),

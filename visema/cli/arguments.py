@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NoReturn
 
+from visema.cli.live_arguments import LiveArguments
+from visema.cli.live_arguments import add as add_live
 from visema.errors import InputError
 
 DEFAULT_VIDEO = "Video04.mp4"
@@ -32,7 +34,7 @@ EXAMPLES = """examples:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LiveArguments):
     """The command line, understood. Attributes are named as the arguments are; see `make_parser`."""
 
     video: str
@@ -69,12 +71,6 @@ class Options:
     host: str
     port: int
     headless: bool
-    shared: bool
-    seats: int
-    record: Path | None
-    origin: list[str]
-    tls_cert: Path | None
-    tls_key: Path | None
     timeline: Path | None
     timeline_in: Path | None
     captions: Path | None
@@ -260,26 +256,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--port", default=DEFAULT_PORT, type=_port, help="port to listen on; 0 takes a free one (default: 7860)")
     add("--headless", action="store_true", help="do not open a browser")
 
-    add = parser.add_argument_group("live view").add_argument
-    add("--shared", action="store_true", help="one stage for all visitors, as a broadcast (default: one for each)")
-    add(
-        "--seats",
-        metavar="N",
-        default=0,
-        type=_seats,
-        help="how many may talk at once; others wait in a line (default: 6 for each core)",
-    )
-    add("--record", metavar="FOLDER", type=Path, help="record every live talk there, as mp4")
-    add(
-        "--origin",
-        metavar="ADDRESS",
-        action="append",
-        default=[],
-        type=_origin,
-        help="another site that may embed the live view, such as https://example.org; may be repeated",
-    )
-    add("--tls-cert", metavar="FILE", type=Path, help="certificate chain (PEM): serve HTTPS")
-    add("--tls-key", metavar="FILE", type=Path, help="its key (PEM)")
+    add_live(parser)
 
     add = parser.add_argument_group("networks").add_argument
     add("--download", metavar="NAME", help="fetch the weights of sadtalker, wav2lip or liveportrait, and stop")
@@ -372,12 +349,6 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _seats(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seats; it must be 1 to 1000")
-    return int(text)
-
-
 def _face(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 20:
         raise argparse.ArgumentTypeError(f"'{text}' is not a face; it must be 1 to 20")
@@ -388,12 +359,6 @@ def _workers(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of films at a time; it must be 1 to 64")
     return int(text)
-
-
-def _origin(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+", text.rstrip("/")):
-        raise argparse.ArgumentTypeError(f"'{text}' is not an address such as https://example.org")
-    return text.rstrip("/")
 
 
 def _frame(text: str) -> str:

@@ -15,7 +15,6 @@ from visema.paths import ASSETS
 if TYPE_CHECKING:
     from visema.avatar import Avatar
     from visema.consent import Consent
-    from visema.live.theatre import LiveOptions
 
 log = logging.getLogger(__name__)
 
@@ -98,33 +97,11 @@ def open_page(options: Options) -> int:
         browser=not options.headless,
         voice=options.voice if options.voice != DEFAULT_VOICE else None,
         offline=options.offline,
-        live=live_options(options),
-        tls=tls_files(options),
+        live=options.live,
+        tls=options.tls,
         on_ready=lambda address: print(f"The page is at {address} - Ctrl-C ends it.", flush=True),
     )
     return 0
-
-
-def live_options(options: Options) -> LiveOptions:
-    """How the page's live view is run."""
-    from visema.live.theatre import LiveOptions
-
-    return LiveOptions(
-        shared=options.shared, seats=options.seats, record=options.record, origins=tuple(options.origin)
-    )
-
-
-def tls_files(options: Options) -> tuple[Path, Path] | None:
-    """Certificate and key, or None for plain HTTP.
-
-    Raises:
-        InputError: One of them is missing.
-    """
-    if options.tls_cert and options.tls_key:
-        return options.tls_cert, options.tls_key
-    if options.tls_cert or options.tls_key:
-        raise InputError("HTTPS needs --tls-cert and --tls-key.", "Give both, or none for plain HTTP.")
-    return None
 
 
 def set_up(options: Options) -> int:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 import traceback
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         options = parse(arguments)
         settings.load()
+        options = replace(options, offline=options.offline or settings.OFFLINE.of())
         from visema.cli.commands import run
 
         return run(options)

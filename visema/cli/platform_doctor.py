@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(all_settings())
         return 0
     settings = settings_from(os.environ)
-    base = () if arguments.platform else base_checks(arguments.offline)
+    base = () if arguments.platform else base_checks(arguments.offline or known.OFFLINE.of())
     missing = run_checks((*base, *platform_checks(settings)))
     if missing:
         print(f"\nThe platform cannot run here: {', '.join(missing)}.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import Final
 
-from visema.errors import InputError
+from visema.cli.live_arguments import add as add_live
+from visema.cli.live_arguments import live_arguments
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8000
@@ -26,8 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first-key", action="store_true", help="where no key works yet, make one for everything and show it once"
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), to serve HTTPS")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key (PEM)")
+    add_live(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         VisemaError: The port is taken, the avatar cannot be made, a setting makes no sense.
     """
-    if bool(arguments.tls_cert) != bool(arguments.tls_key):
-        raise InputError("HTTPS needs --tls-cert and --tls-key.", "Give both, or none for plain HTTP.")
+    serving = live_arguments(arguments)
+    tls = serving.tls
     if arguments.workers is not None:
         os.environ["VISEMA_WORKERS"] = str(arguments.workers)
     # Who starts this wants films: what makes them is loaded before the first one is asked for.
@@ -59,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         browser=False,
         offline=arguments.offline,
-        tls=(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None,
+        live=serving.live,
+        tls=tls,
     )
     return 0
 

@@ -51,7 +51,7 @@ class LiveOptions:
         shared: One stage for all visitors.
         seats: How many may talk at once; 0 for as many as the machine bears.
         record: Folder for recordings of every talk; None for none.
-        origins: Other sites that may embed the live view, such as ``https://example.org``.
+        origins: Other sites that may embed the live view, such as ``https://example.org``; ``*`` is every site.
         sessions: How many stages there may be.
         sockets: How many sockets may be open.
         sockets_per_address: How many of one address.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from visema.errors import InputError
 from visema.service.settings import Settings
+from visema.speech.speak import PITCHES
 
 if TYPE_CHECKING:
     from visema.stage.film import FilmOptions
@@ -36,7 +37,7 @@ FIELDS: Final[dict[str, Field]] = {
     "text": Field("What to say; with 'audio', what is said in it", "Hello, I am the woman in this picture."),
     "voice": Field("Who says the text: an edge-tts name, or espeak:<name>", "en-US-JennyNeural"),
     "rate": Field("Speed of the voice", "1.1", bounds=(0.5, 2.0)),
-    "pitch": Field("Pitch of the voice, semitones up or down", "-1", bounds=(-8.0, 8.0)),
+    "pitch": Field("Pitch of the voice, semitones up or down", "-1", bounds=PITCHES),
     "volume": Field("Loudness of the voice", "1.0", bounds=(0.1, 2.0)),
     "language": Field("Language of the recording", "en"),
     "style": Field("How the head moves", "calm", choices=("calm", "lively", "still")),

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from visema.paths import cache_dir
+from visema.service.settings import settings_from
 from visema.web.house import House
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def create_app(
         InputError: The environment holds a setting that makes no sense.
         OutputError: The folder of films cannot be made.
     """
+    films = films or settings_from(os.environ, offline=offline)
+    offline = offline or films.offline
     house = House(avatar, cache or cache_dir(), voice, offline=offline)
     # Read by Gradio when it is imported and when its parts are made.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -60,7 +64,6 @@ def create_app(
     from visema.ops.listener import listen
     from visema.service.desk import Desk
     from visema.service.numbers import ServiceNumbers
-    from visema.service.settings import settings_from
     from visema.web.actions import wire
     from visema.web.entrance import add_door
     from visema.web.film_page import add_film_page
@@ -96,7 +99,7 @@ def create_app(
     app.state.house = house
     app.add_middleware(Offers)
     options = live or LiveOptions()
-    desk = Desk(films or settings_from(os.environ, offline=offline))
+    desk = Desk(films)
     app.state.desk = desk
     house.owners = Owners(desk.store.engine, desk.files)
     access = add_door(app, desk.store.engine, desk.settings.folder)
@@ -105,7 +108,7 @@ def create_app(
     add_film_page(app, house, desk, check_origin)
     add_links(app, desk.files)
     add_api(app, desk, house.cache, check_origin, house, access, offline=offline)
-    theatre = make_theatre(house, options)
+    theatre = make_theatre(house, replace(options, origins=(*options.origins, *films.origins)))
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house), house.owners)
     add_live_pages(app, house)

@@ -41,12 +41,7 @@ def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> 
         origins: Sites whose pages may use it, beside those of the settings.
     """
     allowed = (*desk.settings.origins, *origins)
-    gate = Gate(LiveOptions(origins=tuple(origin for origin in allowed if origin != "*")))
-
-    def check_origin(headers: Mapping[str, str]) -> None:
-        if "*" not in allowed:
-            gate.check_origin(headers)
-
+    check_origin = Gate(LiveOptions(origins=allowed)).check_origin
     add_film_api(app, desk, check_origin)
     if allowed:
         app.add_middleware(ApiCors, origins=allowed)

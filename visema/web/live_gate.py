@@ -55,6 +55,7 @@ class Gate:
     def __init__(self, options: LiveOptions, owners: Owners | None = None) -> None:
         self._options = options
         self._owners = owners
+        self._everybody = "*" in options.origins
         self._origins = {netloc(origin) for origin in options.origins}
         self._open: Counter[str] = Counter()
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
@@ -69,13 +70,13 @@ class Gate:
             RequestError: The page is of another site.
         """
         origin = headers.get("origin")
-        if origin is None:
+        if origin is None or self._everybody:
             return
         hosts = {headers.get("host", ""), *headers.get("x-forwarded-host", "").replace(" ", "").split(",")} - {""}
         came_from = netloc(origin)
         if came_from in self._origins or any(same_host(came_from, origin, host) for host in hosts):
             return
-        hint = "Open the page at the server's own address, or start the server with --origin and this one."
+        hint = "Open the page at the server's own address, or name this one to the server: --origin ADDRESS."
         raise RequestError("origin", f"Pages of {origin:.100} may not come in.", hint, 403)
 
     def check_avatar(self, who: Who, avatar_id: str) -> None:
