@@ -177,8 +177,8 @@ SECRET = _words(
 )  # fmt: skip
 CORS = _add(
     Setting(
-        "VISEMA_CORS_ORIGINS", _G, "Sites whose pages may use the API and the live view, by commas; * is every site", "none",
-        "https://a.org,https://b.org", _sites, _NONE,
+        "VISEMA_CORS_ORIGINS", _G, "Sites whose pages may use the API and the live view, by commas; * is every site",
+        "none", "https://a.org,https://b.org", _sites, _NONE,
     )
 )  # fmt: skip
 WEBHOOK_HOSTS = _add(
