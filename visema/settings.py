@@ -111,13 +111,14 @@ def _address(group: str, name: str, about: str, usual: str, example: str = "") -
     return _words(group, name, about, usual, example, form=r"https?://[^\s/]+\S*", hint=hint)
 
 
-def _switch(group: str, name: str, about: str, default: bool) -> Setting[bool]:
+def _switch(group: str, name: str, about: str, default: bool, usual: str = "") -> Setting[bool]:
     def read(text: str) -> bool:
         if text.lower() not in _TRUE + _FALSE:
             raise ValueError("Give 1 or 0.")
         return text.lower() in _TRUE
 
-    return _add(Setting(name, group, about, "on" if default else "off", "1" if default else "0", read, default))
+    usual = usual or ("on" if default else "off")
+    return _add(Setting(name, group, about, usual, "1" if default else "0", read, default))
 
 
 def _sites(text: str) -> tuple[str, ...]:
@@ -158,13 +159,16 @@ BROKER = _words(
 WORKERS = _number(
     _G, "VISEMA_WORKERS", "Films made at once; 0: `visema worker` makes them", os.cpu_count() or 1, 0, 256, "the cores"
 )
-EAGER = _switch(_G, "VISEMA_EAGER", "Start what makes films at once, not with the first one", False)
+EAGER = _switch(
+    _G, "VISEMA_EAGER", "Start what makes films at once, not with the first one", False,
+    "on for `visema serve` and `app.py`, else off",
+)  # fmt: skip
 LEASE = _number(_G, "VISEMA_LEASE_SECONDS", "A job whose worker is silent for so long is another's", 15, 1, 3600)
 JOB_SECONDS = _number(_G, "VISEMA_JOB_SECONDS", "A job that takes longer fails", 3600, 1, 86400)
 MAX_QUEUE = _number(_G, "VISEMA_MAX_QUEUE", "Jobs that may wait, of all", 200, 1, 1e6)
 MAX_QUEUE_CLIENT = _number(_G, "VISEMA_MAX_QUEUE_CLIENT", "Jobs that may wait, of one key or address", 50, 1, 1e6)
 MAX_MB = _number(_G, "VISEMA_MAX_MB", "MiB of one request, files and all", 500, 0.001, 4096)
-MAX_SECONDS = _number(_G, "VISEMA_MAX_SECONDS", "Seconds of speech in one film", 600, 1, 7200)
+MAX_SECONDS = _number(_G, "VISEMA_MAX_SECONDS", "Seconds of a recording that is sent", 600, 1, 7200)
 KEEP_HOURS = _number(_G, "VISEMA_KEEP_HOURS", "Hours that films are kept; a key may have its own", 24, 0.0001, 87600)
 MIN_FREE_MB = _number(_G, "VISEMA_MIN_FREE_MB", "MiB of the disk that uploads leave free", 200, 0, 1e9)
 
@@ -212,7 +216,7 @@ OPENAI_MODEL = _words(_G, "OPENAI_TTS_MODEL", "Its model", "gpt-4o-mini-tts")
 COQUI_URL = _address(_G, "COQUI_URL", "A streaming server of Coqui XTTS", "the package TTS")
 COQUI_MODEL = _words(_G, "COQUI_MODEL", "Its model", "XTTS v2")
 PIPER_URL = _address(_G, "PIPER_URL", "Piper's server", "Piper's program")
-PIPER_VOICES = _place(_G, "PIPER_VOICES", "Folder of Piper's voices", "none")
+PIPER_VOICES = _place(_G, "PIPER_VOICES", "Folder of Piper's voices", "voices/piper in the cache")
 
 _G = "Provenance"
 PROVENANCE = _place(_G, "VISEMA_PROVENANCE", "Folder of chain.pem and key.pem that sign", "provenance/ in the cache")

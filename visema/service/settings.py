@@ -28,7 +28,7 @@ class Settings:
         workers: Films made at once (``VISEMA_WORKERS``); a film keeps about one core busy. 0: others make them
             (``visema worker``).
         max_bytes: Of one request, files and all (``VISEMA_MAX_MB``).
-        max_seconds: Of speech in one film (``VISEMA_MAX_SECONDS``).
+        max_seconds: Of a recording that is sent (``VISEMA_MAX_SECONDS``).
         max_text: Characters of a text or transcript: ten minutes of quick speech.
         keep_s: How long a result is kept (``VISEMA_KEEP_HOURS``).
         min_free_bytes: Disk space that uploads leave free (``VISEMA_MIN_FREE_MB``).

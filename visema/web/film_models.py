@@ -20,7 +20,10 @@ class Problem(BaseModel):
 class Accepted(BaseModel):
     """A film that will be made."""
 
-    session_id: str = Field(description="The film's name; who knows it can download the film", examples=[_ID])
+    session_id: str = Field(
+        description="The film's name; without keys, who knows it can download the film; else only the key that asked",
+        examples=[_ID],
+    )
     status: Literal["processing"] = "processing"
     download_url: str = Field(examples=[f"/download/{_ID}"])
     status_url: str = Field(examples=[f"/status/{_ID}"])
