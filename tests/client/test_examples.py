@@ -113,6 +113,25 @@ def test_the_documentation_runs(platform: Platform, folder: Path, kind: str) -> 
         assert not (folder / "never.mp4").exists()
 
 
+def test_commands_for_faces_and_voices(platform: Platform, folder: Path) -> None:
+    def visema(*words: str) -> str:
+        return run(sys.executable, "-m", "visema", *words, platform=platform, folder=folder)
+
+    said = visema("avatars", "train", "face.jpg", "--name", "Ada", "--consent", "My face may speak.")
+    found = re.search(r"^avatar: (\S+)$", said, re.MULTILINE)
+    assert found and re.search(r"^  sharpness +\d+%", said, re.MULTILINE), said
+    assert found[1] in visema("avatars") and "My face may speak." in visema("avatars", "show", found[1])
+    said = visema("generate", "--avatar", found[1], "--text", "Mine.", "--voice", "espeak:en-us", "-o", "mine.mp4")
+    assert "saved: mine.mp4" in said and seconds(folder / "mine.mp4") > 0.3
+    assert re.search(r"consent \(face\) +My face may speak.", visema("provenance", "mine.mp4"))
+    visema("avatars", "delete", found[1])
+    assert found[1] not in visema("avatars")
+    words = "This is how I speak, all day long, to everybody who listens."
+    visema("tts", words, "--voice", "espeak:de+f3", "--output", "me.wav")
+    visema("clone", "me.wav", "--name", "ada", "--consent", "I agree that my voice may be imitated.")
+    assert "voice:ada" in visema("voices")
+
+
 def test_commands_say_what_is_wrong(platform: Platform, folder: Path) -> None:
     python = (sys.executable, "-m", "visema")
     said = run(*python, "generate", "--text", "Hi.", "--key", "wrong" * 9, platform=platform, folder=folder, code=2)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from visema.cli import api
 from visema.errors import InputError
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     with api.connect(arguments) as server:
         if arguments.what == "show":
             avatar = server.avatar(arguments.target)
-            api.tell(arguments, avatar.raw, api.plain(avatar.raw))
+            api.tell(arguments, avatar.raw, facts_text(avatar.raw))
         elif arguments.what == "delete":
             server.delete_avatar(arguments.target)
         elif arguments.what == "train":
@@ -45,8 +46,22 @@ def run(arguments: argparse.Namespace) -> int:
                     source, name=arguments.name, consent=arguments.consent, consent_by=arguments.consent_by
                 )
                 job = server.wait(asked, progress=bar).check()
-            api.tell(arguments, job.raw, f"{api.job_text(job)}\n{api.plain(job.result)}")
+            api.tell(arguments, job.raw, f"{api.job_text(job)}\n{facts_text(job.result)}")
         else:
             found = server.avatars()
             api.tell(arguments, [avatar.raw for avatar in found], api.columns([(a.id, a.name) for a in found]))
     return 0
+
+
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """What is known of an avatar, with the report on its quality as a table: what was judged, how good, measured."""
+    told = api.plain({name: value for name, value in facts.items() if name != "report"})
+    report = facts.get("report")
+    if not report:
+        return told
+    rows = [
+        (f"  {name}", f"{judged['score']:.0%}", f"{judged['value']:g} {judged['unit']}", judged["advice"] or "")
+        for name, judged in report.items()
+        if isinstance(judged, Mapping)
+    ]
+    return f"{told}\nquality: {report['score']:.0%}\n{api.columns(rows)}"

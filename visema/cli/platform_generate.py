@@ -42,5 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.output:
             job = server.wait(job, progress=bar).check()
             server.download(job, arguments.output)
-    api.tell(arguments, job.raw, api.job_text(job))
+    saved = f"\n  saved: {arguments.output}" if arguments.output else ""
+    api.tell(arguments, job.raw, api.job_text(job) + saved)
     return 0
