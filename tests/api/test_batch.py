@@ -13,23 +13,25 @@ def test_good_items_are_made_and_bad_ones_told(ada: Caller) -> None:
     items: list[dict[str, Any]] = [
         GOOD,
         {"text": "..."},
-        {**GOOD, "text": "Two.", "priority": 3},
+        {**GOOD, "text": "Two.", "priority": -3},
         {**GOOD, "avatar": "nobody-12345678"},
         {**GOOD, "nonsense": 1},
         {**GOOD, "rate": "fast"},
         {**GOOD, "text": "Three."},
         {},
+        {**GOOD, "priority": 3},
     ]
     answer = ada.ask("POST", "/batch", json={"items": items})
     assert answer.status_code == 202, answer.text
     told = answer.json()
     assert answer.headers["location"] == told["status_url"] == f"/api/v1/batch/{told['batch_id']}"
     assert [job["index"] for job in told["jobs"]] == [0, 2, 6] and told["items"] == 3
-    assert [item["index"] for item in told["refused"]] == [1, 3, 4, 5, 7]
+    assert [item["index"] for item in told["refused"]] == [1, 3, 4, 5, 7, 8]
     assert all(item["error"] and item["detail"] for item in told["refused"])
+    assert told["refused"][-1]["error"] == "forbidden" and "administrators" in told["refused"][-1]["detail"]
     report = until(lambda: (now := ada.get(f"/batch/{told['batch_id']}"))["over"] and now, "the batch to end")
     assert report["counts"]["done"] == 3 and report["percent"] == 100 and report["duration"] > 0.5
-    assert [item["index"] for item in report["refused"]] == [1, 3, 4, 5, 7]
+    assert [item["index"] for item in report["refused"]] == [1, 3, 4, 5, 7, 8]
     for job in report["jobs"]:
         assert ada.ask("GET", job["links"]["video"]).content[4:8] == b"ftyp"
         assert job["batch"] == told["batch_id"]

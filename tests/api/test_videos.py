@@ -137,6 +137,7 @@ def test_the_same_request_under_the_same_key_is_one_job(ada: Caller, paused: Pla
         ({"text": "Hi.", "style": "lively"}, 422, "photo"),
         ({"text": "Hi.", "webhook": "file:///etc/passwd"}, 422, "webhook"),
         ({"text": "Hi.", "priority": 11}, 422, "priority"),
+        ({"text": "Hi.", "priority": 1}, 403, "administrators"),
         # What only the server decides cannot be given.
         ({"text": "Hi.", "key": "somebody"}, 422, "no field 'key'"),
         ({"text": "Hi.", "state": "done"}, 422, "no field"),

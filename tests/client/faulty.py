@@ -26,12 +26,14 @@ class Faulty:
 
     Attributes:
         refusals: Answers that come before any other: status and headers.
+        word: Their word for programs.
         events: What the stream of a job does: ``whole``, ``none``, or ``broken`` after its first event.
         cuts: How many downloads end in their middle.
         changed: Whether the film is another one after the first cut.
     """
 
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    word: str = "busy"
     events: str = "whole"
     cuts: int = 0
     changed: bool = False
@@ -50,7 +52,7 @@ class Faulty:
         self.bodies.append(await request.body())
         if self.refusals:
             status, headers = self.refusals.pop(0)
-            told = {"error": "busy", "detail": "Too much.", "hint": "Wait."}
+            told = {"error": self.word, "detail": "Too much.", "hint": "Wait."}
             return JSONResponse(told, status, headers)
         path = request.url.path
         if path.endswith("/generate"):

@@ -67,6 +67,57 @@ def test_passing_failures_are_tried_again_with_the_same_idempotency_key(faulty: 
     assert faulty.bodies == [b'{"avatar":"anna","text":"Hello.","rate":1.1}'] * 3
 
 
+#: What is asked, and whether it may arrive twice.
+ASKED: tuple[tuple[str, tuple[Any, ...], bool], ...] = (
+    ("status", ("j1",), True), ("retry", ("j1",), False), ("tts", ("Hello.",), False),
+)  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("refusal", [502, 504, "away"])
+def test_what_must_not_arrive_twice_is_not_sent_twice(faulty: Faulty, kind: str, refusal: int | str) -> None:
+    """After a proxy's 502 or 504 nobody knows whether the request arrived, as after no answer."""
+    status = refusal if isinstance(refusal, int) else 503
+    faulty.word = refusal if isinstance(refusal, str) else "busy"
+    for method, args, repeats in ASKED:
+        faulty.refusals, faulty.seen = [(status, {"Retry-After": "0.01"})] * 2, []
+        if repeats:
+            run(faulty.address, kind, method, *args)
+        else:
+            with pytest.raises(client.ApiError) as found:
+                run(faulty.address, kind, method, *args)
+            assert found.value.status == status
+        assert len(faulty.seen) == (3 if repeats else 1), method
+
+
+@both
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_voice_is_cloned_once_at_most(faulty: Faulty, kind: str, status: int, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.wav"
+    sample.write_bytes(FILM)
+    faulty.refusals = [(status, {})]
+    with pytest.raises(client.ApiError):
+        run(faulty.address, kind, "clone", sample, name="ada", consent="I agree that my voice may be imitated.")
+    assert len(faulty.seen) == 1
+
+
+@both
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_was_not_taken_in_is_sent_again(faulty: Faulty, kind: str, status: int) -> None:
+    for method, args, _ in ASKED:
+        faulty.refusals, faulty.seen = [(status, {}), (404, {})], []
+        with pytest.raises(client.NotFound):
+            run(faulty.address, kind, method, *args)
+        assert len(faulty.seen) == 2, method
+
+
+@both
+def test_what_has_an_idempotency_key_is_sent_again_whatever_happened(faulty: Faulty, kind: str) -> None:
+    faulty.refusals = [(502, {}), (504, {})]
+    assert run(faulty.address, kind, "generate", avatar="anna", text="Hello.").id == "j1"
+    assert len(faulty.seen) == 3 and len({request.headers["idempotency-key"] for request in faulty.seen}) == 1
+
+
 @both
 def test_what_is_final_is_not_tried_again(faulty: Faulty, kind: str) -> None:
     kinds = {401: client.Unauthorised, 403: client.Forbidden, 404: client.NotFound, 409: client.Conflict,

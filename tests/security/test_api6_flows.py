@@ -35,6 +35,34 @@ def test_who_asks_for_much_does_not_hold_up_the_others(desk: Desk) -> None:
     assert mine.id in order, "one of the next turns, behind forty of somebody at the same address"
 
 
+def test_nobody_but_an_administrator_goes_before_all_others(
+    guarded: Guarded, anna: str, boss: str, photo: bytes
+) -> None:
+    body = {"text": "Me first.", "voice": "espeak:en-us"}
+    made: list[tuple[str, str]] = []
+    for priority in (1, 10):
+        for answer in (
+            guarded.ask("POST", "/api/v1/generate", anna, json={**body, "priority": priority}),
+            guarded.ask(
+                "POST", "/api/v1/generate", anna, files={"image": photo}, data={**body, "priority": str(priority)}
+            ),
+            guarded.ask(
+                "POST", "/api/v1/avatars/train", anna, files={"source": photo}, data={"priority": str(priority)}
+            ),
+        ):
+            assert answer.status_code == 403 and answer.json()["error"] == "forbidden", answer.text
+            assert "above 0" in answer.json()["detail"] and "admin" in answer.json()["hint"]
+        item = {**body, "priority": priority}
+        alone = guarded.ask("POST", "/api/v1/batch", anna, json={"items": [item]})
+        assert alone.status_code == 422 and "administrators" in alone.json()["detail"], alone.text
+    for key, priority in ((anna, 0), (anna, -10), (boss, 10)):
+        answer = guarded.ask("POST", "/api/v1/generate", key, json={**body, "priority": priority})
+        assert answer.status_code == 202 and answer.json()["priority"] == priority, answer.text
+        made.append((key, answer.json()["job_id"]))
+    for key, job in made:
+        guarded.ask("DELETE", f"/api/v1/jobs/{job}", key)
+
+
 def test_another_name_for_the_same_key_buys_nothing(desk: Desk) -> None:
     key, _ = Keys(desk.store.engine).create("a", ["films"], Limits(max_waiting=2))
     for address in ("10.0.0.1", "10.0.0.2"):

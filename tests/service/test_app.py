@@ -127,3 +127,17 @@ def test_sites_that_are_named_may_embed_the_live_view(platform: Server) -> None:
     ):  # fmt: skip
         opened = platform.ask("POST", "/api/v1/live", json={}, headers={"Origin": site})
         assert opened.status_code == status, (site, opened.text)
+
+
+def test_without_a_key_it_is_asked_by_the_names_of_those_sites_and_this_machines_alone(platform: Server) -> None:
+    for host, status in (
+        ("friend.example", 200), ("embedder.example:8443", 200), (f"localhost:{platform.port}", 200),
+        (f"evil.example:{platform.port}", 403),
+    ):  # fmt: skip
+        for path in ("/ui/config", "/config", "/api/v1/jobs"):
+            answer = platform.ask("GET", path, headers={"Host": host})
+            assert answer.status_code == status, (host, path, answer.text[:300])
+    embedded = platform.ask("POST", "/api/v1/live", json={}, headers={
+        "Host": "friend.example", "Origin": "https://embedder.example",
+    })  # fmt: skip
+    assert embedded.status_code == 201, embedded.text

@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--voice", help="who says the text; `visema voices` lists them")
     parser.add_argument("--output", "--save", "-o", type=Path, metavar="FILE", help="wait, and write the film here")
     parser.add_argument("--webhook", metavar="URL", help="an address that hears of the end")
-    parser.add_argument("--priority", type=int, help="-10 to 10; greater comes first")
+    parser.add_argument("--priority", type=int, help="-10 to 10; greater comes first; above 0 with an admin key")
     api.add_options(parser)
     api.add_server(parser)
 

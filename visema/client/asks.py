@@ -136,7 +136,8 @@ def tts(text: str, voice: str | None, rate: float | None, pitch: float | None, v
     """Speak a text."""
     given = {"text": text, "voice": voice, "rate": rate, "pitch": pitch, "volume": volume}
     body = {key: value for key, value in given.items() if value is not None}
-    return Ask("POST", TTS, Speech.of, body=body, headers={"Accept": "application/json"})
+    # Sent twice, it would be spoken and paid twice.
+    return Ask("POST", TTS, Speech.of, body=body, headers={"Accept": "application/json"}, repeats=False)
 
 
 def batch(items: Sequence[Mapping[str, Any]], webhook: str | None, once: str | None) -> Ask[Batch]:

@@ -107,7 +107,7 @@ class Visema(Resources):
             image: A photo of a face.
             voice: Who says the text.
             webhook: An address that hears of the end.
-            priority: -10 to 10; greater comes first.
+            priority: -10 to 10; greater comes first. Above 0 with an administrator's key only.
             once: Idempotency key, to ask again for the same in another process; None makes one.
             progress: Told how much has been sent.
             options: See `Options`.

@@ -18,8 +18,12 @@ from visema.errors import InputError
 T = TypeVar("T")
 #: Told how many bytes of how many have gone; 0 where the whole is not known.
 Progress = Callable[[int, int], None]
-#: Answers after which the same request may work.
-_PASSING: Final = (429, 502, 503, 504)
+#: Answers after which the same request may work: it was not taken in.
+_PASSING: Final = (429, 503)
+#: Answers of a proxy, after which it may have been taken in all the same.
+_UNSURE: Final = (502, 504)
+#: What docker/nginx.conf says in place of those two.
+_UNSURE_CODE: Final = "away"
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,15 @@ class Retry:
     most_s: float = 30.0
 
     def pause(self, attempt: int, error: ApiError, *, repeats: bool = True) -> float | None:
-        """Seconds to wait after the failure of ``attempt`` (from 0); None where it is final."""
-        passing = (repeats and isinstance(error, Unreachable)) or error.status in _PASSING
+        """Seconds to wait before a request is sent again; None where its failure is final.
+
+        Args:
+            attempt: Which one failed, from 0.
+            error: Its failure.
+            repeats: It may be sent again where it is not known whether it arrived.
+        """
+        unsure = isinstance(error, Unreachable) or error.status in _UNSURE or error.code == _UNSURE_CODE
+        passing = repeats if unsure else error.status in _PASSING
         if not passing or attempt >= self.times:
             return None
         asked = error.retry_after

@@ -25,7 +25,7 @@ class Order:
         kind: ``film``, ``speak`` or ``train``.
         who: Who asks.
         options: Of the kind.
-        priority: -10 to 10; greater comes first among the jobs of one.
+        priority: -10 to 10; greater comes first, before all others of the same queue.
         webhook: Address that hears of its end.
         once: Idempotency key; the same order under the same key is one job.
         asked: SHA-256 of the request, to tell a repetition from a different one.

@@ -102,13 +102,14 @@ def create_app(
     desk = Desk(films)
     app.state.desk = desk
     house.owners = Owners(desk.store.engine, desk.files)
-    access = add_door(app, desk.store.engine, desk.settings.folder)
+    named = (*options.origins, *films.origins)
+    access = add_door(app, desk.store.engine, desk.settings.folder, named)
     add_routes(app, house, desk)
     check_origin = add_film_routes(app, desk, options.origins)
     add_film_page(app, house, desk, check_origin)
     add_links(app, desk.files)
     add_api(app, desk, house.cache, check_origin, house, access, offline=offline)
-    theatre = make_theatre(house, replace(options, origins=(*options.origins, *films.origins)))
+    theatre = make_theatre(house, replace(options, origins=named))
     app.state.theatre = theatre
     sockets = add_live_routes(app, theatre, usual_voice(house), house.owners)
     add_live_pages(app, house)

@@ -1,7 +1,7 @@
 """Who may come in: every request of the server passes here first, also those of sockets, streams and the page.
 
-Without any key this machine's own user is everybody who comes by loopback, as on a desktop. As soon as there is a key
-each address needs one, but for those that `visema.web.rules` opens.
+Without any key this machine's own user is everybody who comes by loopback, as on a desktop, and asks for this machine
+(`visema.web.hosts`). As soon as there is a key each address needs one, but for those that `visema.web.rules` opens.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from visema.service.limits import Allowance
 from visema.service.who import Who
 from visema.web.bodies import Bounded
 from visema.web.film_errors import problem
+from visema.web.hosts import check_host
 from visema.web.live_gate import MAX_ADDRESSES, Bucket, netloc, same_host
 from visema.web.rules import READS, Rule, rule_for
 from visema.web.session import Sessions, cookies
@@ -72,10 +73,12 @@ class Door:
         app: What answers.
         access: Who may come in.
         sessions: The cookies of those who logged in.
+        hosts: Names by which it may be asked while there is no key, beside this machine's own.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, access: Access, sessions: Sessions, hosts: frozenset[str] = frozenset()) -> None:
         self._app, self._access, self._keys, self._sessions = app, access, access.keys, sessions
+        self._hosts = hosts
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="keys")
         self._asking: dict[str, asyncio.Future[Any]] = {}
         self._wrong: OrderedDict[str, Bucket] = OrderedDict()
@@ -144,6 +147,7 @@ class Door:
                     Message("Who runs it makes one by: visema keys create NAME."),
                     403,
                 )
+            check_host(scope, headers, self._hosts)
             return None, Who(address=address)
         shown = key_shown(headers)
         if shown:

@@ -35,10 +35,11 @@ def film_or_speech(api: Api, who: Who, item: Item, files: frozenset[str] = froze
         files: Which files came: ``image``, ``audio``.
 
     Raises:
-        RequestError: The avatar is none, or is somebody else's.
+        RequestError: The avatar is none, or is somebody else's; or the priority is for administrators.
         InputError: There is nothing to say, or something does not go together.
         VoiceError: There is no such voice.
     """
+    check_priority(who, item.priority)
     photo, audio = "image" in files, "audio" in files
     if not item.text and not audio:
         raise InputError("There is nothing to say.", "Send 'text', or 'audio', a recording of speech.")
@@ -64,6 +65,19 @@ def film_or_speech(api: Api, who: Who, item: Item, files: frozenset[str] = froze
         raise not_found("avatar")
     options["avatar"] = checked_avatar(api, who, avatar)["id"]
     return "speak", options
+
+
+def check_priority(who: Who, priority: int) -> None:
+    """Refuse to let somebody before all others: turns are fair among jobs of one priority only.
+
+    Raises:
+        RequestError: The priority is above 0, and the key is no administrator's.
+    """
+    if priority > 0 and not who.may("admin"):
+        raise RequestError(
+            "forbidden", Message("A priority above 0 is for administrators."),
+            Message("Leave it out or give -10 to 0, or use a key with the scope admin."), 403,
+        )  # fmt: skip
 
 
 def usual_voice(api: Api) -> str:

@@ -19,7 +19,7 @@ from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of
 from visema.web.texts import in_language
 from visema.web.v1 import answers
-from visema.web.v1.asked import digest, once_of
+from visema.web.v1.asked import check_priority, digest, once_of
 from visema.web.v1.choices import avatar_row, checked_avatar, usable_avatars
 from visema.web.v1.context import Api, AvatarId, Avatars, Reader, Server
 from visema.web.v1.errors import Explained, not_found, problems
@@ -63,6 +63,7 @@ async def train(request: Request, api: Server, who: Avatars, once: Once = None) 
         asked, received = await read_form(
             request, folder, Train, max_bytes=settings.max_bytes, max_field=8192, files=SOURCE
         )
+        check_priority(who, asked.priority)
         if "source" not in received.files:
             raise RequestError(
                 "missing",

@@ -19,6 +19,7 @@ MAX_SPOKEN: Final = 5000
 MAX_BATCH: Final = 1000
 _VOICE_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
 _RESOLUTION: Final = r"^([1-9][0-9]{1,4}x[1-9][0-9]{1,4}|[1-9][0-9]{2,4}p)$"
+_PRIORITY: Final = "Greater comes first, before the jobs of all others; above 0 with the scope admin only, else 403"
 _LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
@@ -99,7 +100,7 @@ class Item(Options):
     voice: VoiceName | None = Field(
         None, description="Who says it: a name that GET /api/v1/voices lists", examples=["espeak:en-us"]
     )
-    priority: int = Field(0, ge=-10, le=10, description="Greater comes first", examples=[0])
+    priority: int = Field(0, ge=-10, le=10, description=_PRIORITY, examples=[-1])
 
     @field_validator("text", mode="after")
     @classmethod
@@ -124,7 +125,7 @@ class Generate(Item):
             "rate": 1.1,
             "crop": "9:16",
             "webhook": "https://example.org/hooks/visema",
-            "priority": 5,
+            "priority": -1,
         },
     )
 
@@ -200,7 +201,7 @@ class Train(Consenting):
         "auto", description="What draws the mouth", examples=["auto"]
     )
     face: int = Field(1, ge=1, le=20, description="Which face, where there are several; 1 is the largest")
-    priority: int = Field(0, ge=-10, le=10, description="Greater comes first", examples=[0])
+    priority: int = Field(0, ge=-10, le=10, description=_PRIORITY, examples=[-1])
     webhook: Webhook | None = Field(
         None, description="Address that is told when it is over, signed", examples=["https://example.org/hooks/visema"]
     )
