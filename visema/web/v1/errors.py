@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from visema.live.requests import RequestError
 from visema.message import Message
+from visema.service.order import Conflict
 from visema.web.film_errors import NO_STORE, as_request_error, language_of, problem
 from visema.web.film_models import Problem
 
@@ -108,6 +109,9 @@ def as_problem(error: Exception) -> RequestError:
         return of_fields(error.errors())
     if isinstance(error, HTTPException):
         return RequestError("malformed", Message("The request cannot be read."), Message("Send it again."), 400)
+    if isinstance(error, Conflict):
+        what = Message("Another request came under the same Idempotency-Key.")
+        return RequestError("conflict", what, Message("Use a key of its own for each."), 409)
     return as_request_error(error)
 
 
