@@ -210,7 +210,11 @@ def test_results_are_kept_for_a_time(store: JobStore, clock: Clock) -> None:
     gone, still = store.get(done), store.get(waiting)
     assert gone and gone.state is State.EXPIRED and gone.options == {} and gone.client == ""
     assert still and still.state is State.QUEUED
-    assert store.forget(clock.now) == 2 and store.get(done) is None
+    assert set(store.remains()) == {done, failed}
+    store.removed([done, waiting])
+    assert store.remains() == [failed] and store.forget(clock.now) == 1, "what is still to be removed is not forgotten"
+    store.removed([failed])
+    assert store.forget(clock.now) == 1 and store.get(done) is None and store.get(failed) is None
 
 
 def test_a_database_that_is_none(tmp_path: Path) -> None:
@@ -300,6 +304,7 @@ def test_the_same_batch_is_made_once_until_its_films_are_gone(store: JobStore, c
     second = ask("b5", asked="y")
     assert not second & first and store.repeated_batch("k", "k1", "y") == "b5"
     clock.now += 10
+    store.removed(store.remains())
     assert store.forget(clock.now) == 2
     with store.reading() as connection:
         assert set(connection.scalars(sa.select(BATCHES.c.id))) == {"b4", "b5"}

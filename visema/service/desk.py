@@ -225,7 +225,8 @@ class Desk:
         """Remove a finished film before its time; False where it is not finished."""
         if self.look(job_id, who) is None or not self.store.remove(job_id):
             return False
-        self.files.remove(job_id)
+        if self.files.remove(job_id):  # else the sweeper tries again
+            self.store.removed([job_id])
         return True
 
     def wait(

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -18,12 +19,13 @@ from visema.paths import explain_os_error
 from visema.service.jobs import ID
 from visema.service.links import Links
 from visema.service.secret import server_secret
-from visema.service.storage import NotStored, Storage, forget
+from visema.service.storage import NotStored, Storage, StorageAway, forget
 
 #: The picture and the recording of a job, as they are kept: decoded once and written anew.
 PICTURE, SOUND = "picture.png", "sound.wav"
 #: Uploads that no job speaks of go after so long: whoever sent them has gone, or the server was killed.
 ORPHAN_S: Final = 3600.0
+_log = logging.getLogger(__name__)
 _FORMAT: Final = "%(asctime)s %(levelname)-7s %(message)s"
 
 
@@ -157,20 +159,44 @@ class Files:
             return 0
 
     def clear(self, job_id: str) -> None:
-        """Remove what is needed no more once a job is over: uploads and drafts."""
+        """Remove what is needed no more once a job is over: uploads and drafts.
+
+        A storage that is away is left for the sweeper.
+        """
         shutil.rmtree(self.work(job_id), ignore_errors=True)
         if self.storage:
-            forget(self.storage, f"inputs/{job_id}/")
+            with suppress(StorageAway):
+                forget(self.storage, f"inputs/{job_id}/")
 
-    def remove(self, job_id: str, *, log: bool = True) -> None:
-        """Remove everything of a job, its log where ``log`` is set."""
-        self.clear(job_id)
-        for path in (self.film(job_id), *(self.captions(job_id, form) for form in CAPTIONS)):
-            path.unlink(missing_ok=True)
+    def remove(self, job_id: str, *, log: bool = True) -> bool:
+        """Remove everything of a job, its log where ``log`` is set; False where something is left of it."""
+        try:
+            self.erase(job_id, log=log)
+        except VisemaError as e:
+            _log.warning("Not everything of the job %s could be removed: %s", job_id, e)
+            return False
+        return True
+
+    def erase(self, job_id: str, *, log: bool = True) -> None:
+        """Remove everything of a job, its log where ``log`` is set; what can go goes, whatever else cannot.
+
+        Raises:
+            StorageError: The storage cannot be used.
+            OutputError: A file cannot be removed, such as one that is open on Windows.
+        """
+        shutil.rmtree(self.work(job_id), ignore_errors=True)
+        stuck: VisemaError | None = None
+        logs = (self.log(job_id),) if log else ()
+        for path in (self.film(job_id), *(self.captions(job_id, form) for form in CAPTIONS), *logs):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as e:
+                stuck = explain_os_error(e, path)
         if self.storage:
+            forget(self.storage, f"inputs/{job_id}/")
             forget(self.storage, f"{job_id}.")
-        if log:
-            self.log(job_id).unlink(missing_ok=True)
+        if stuck:
+            raise stuck
 
     def send_avatar(self, folder: Path) -> None:
         """Copy an avatar to the storage, where it is not there yet or has changed since.
@@ -243,6 +269,19 @@ class Files:
             delete_avatar(cache / mark.name)
             mark.unlink(missing_ok=True)
         return [mark.name for mark in gone]
+
+    def unmark(self, avatar_id: str) -> None:
+        """An avatar that came from the storage is gone, or was made here since: `drop_fetched` lets it be."""
+        (self._fetched / avatar_id).unlink(missing_ok=True)
+
+    def stored_avatars(self) -> set[str]:
+        """Ids of the avatars in the storage.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        names = self.storage.names("avatars/") if self.storage else []
+        return {name.removeprefix("avatars/").removesuffix(".zip") for name in names}
 
     def forget_avatar(self, avatar_id: str) -> None:
         """Remove an avatar from the storage.

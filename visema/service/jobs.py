@@ -66,7 +66,7 @@ class Job:
         result: What it made beside the film.
         cost: Characters, seconds and money.
         tries: Why earlier attempts ended.
-        bytes: Of the film.
+        bytes: Of the film; of an expired job 0 once nothing is left of it.
         trace: Traceparent of the request.
     """
 

@@ -44,7 +44,7 @@ JOBS: Final = sa.Table(
     sa.Column("lease", sa.Double, nullable=False, default=0.0),
     sa.Column("cancel", sa.Boolean, nullable=False, default=False),
     sa.Column("duration", sa.Double),
-    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),  # of the film in the storage
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),  # of the film; expired: 0 once it is gone
     sa.Column("expected", sa.Double, nullable=False, server_default="0"),  # seconds of film, guessed when asked for
     sa.Column("batch", sa.String(64)),
     sa.Column("webhook", sa.Text),  # address that hears of its end
@@ -129,7 +129,8 @@ AVATARS: Final = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
 
-#: Whose an avatar is that was deleted: where a copy is left on another machine, it is nobody's.
+#: Whose an avatar is that was deleted, at the time that is ``created`` then: where a copy is left on another machine,
+#: it is nobody's, and goes with that machine's next sweep (`visema.service.faces`).
 GONE: Final = "!"
 
 #: Whose a voice of one's own is; the voice itself is kept by `visema.speech.own_voices`.

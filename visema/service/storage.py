@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -286,7 +286,10 @@ class S3Storage:
 
 
 def forget(storage: Storage, prefix: str) -> None:
-    """Remove everything that begins so; a storage that is away is left for the sweeper."""
-    with suppress(StorageAway):
-        if names := storage.names(prefix):
-            storage.delete(names)
+    """Remove everything that begins so.
+
+    Raises:
+        StorageError: It cannot be used.
+    """
+    if names := storage.names(prefix):
+        storage.delete(names)

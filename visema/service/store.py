@@ -258,7 +258,7 @@ class JobStore(Claims):
             but: No jobs of these.
 
         Returns:
-            Their names, whose files can go.
+            Their names, whose files can go; `remains` has them until that is done.
         """
         whose = _C.key.not_in(but) if key is None else _C.key == key
         over = [state.value for state in State if state.over and state is not State.EXPIRED]
@@ -278,9 +278,26 @@ class JobStore(Claims):
             changed = connection.execute(JOBS.update().where(_C.id == job_id, _C.state.in_(ended)).values(**_EXPIRED))
         return bool(changed.rowcount)
 
+    def remains(self) -> list[str]:
+        """The names of expired jobs whose files are still to go."""
+        with self.reading() as connection:
+            wanted = sa.select(_C.id).where(_C.state == State.EXPIRED.value, _C.bytes > 0).order_by(_C.ended)
+            return [row.id for row in connection.execute(wanted)]
+
+    def removed(self, job_ids: Sequence[str]) -> None:
+        """Write down that nothing is left of expired jobs."""
+        if job_ids:
+            this = JOBS.update().where(_C.id == sa.bindparam("name"), _C.state == State.EXPIRED.value)
+            with self.writing() as connection:
+                connection.execute(this.values(bytes=0), [{"name": name} for name in job_ids])
+
     def forget(self, ended_before: float) -> int:
-        """Delete the rows of expired jobs that ended before a time, and of batches left without any; how many jobs."""
-        gone = JOBS.delete().where(_C.state == State.EXPIRED.value, _C.ended < ended_before)
+        """Delete the rows of jobs that ended before a time and of which nothing is left, and of batches without any.
+
+        Returns:
+            How many jobs.
+        """
+        gone = JOBS.delete().where(_C.state == State.EXPIRED.value, _C.bytes == 0, _C.ended < ended_before)
         with self.writing() as connection:
             count = int(connection.execute(gone).rowcount)
             batches.forget_empty(connection, ended_before)
@@ -332,5 +349,7 @@ class JobStore(Claims):
 #: What is kept of a job whose files are gone: nothing that somebody wrote. Its Idempotency-Key is free again.
 _EXPIRED: Final[dict[str, Any]] = {
     "state": State.EXPIRED.value, "stage": "expired", "options": {}, "client": "", "once": None, "asked": None,
-    "webhook": None, "bytes": 0,
+    "webhook": None,
+    # More than nothing until its files are gone; of one without a film there may be uploads or a log.
+    "bytes": sa.case((_C.bytes > 0, _C.bytes), else_=1),
 }  # fmt: skip

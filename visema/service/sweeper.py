@@ -10,7 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from visema.errors import OutputError
 from visema.paths import cache_dir
+from visema.service import faces
 from visema.service.files import ORPHAN_S, Files
 from visema.service.keys import Limits
 from visema.service.schema import KEYS
@@ -57,17 +59,19 @@ class Sweeper:
         """Remove what can go."""
         now = time.time()
         own = kept_by_keys(self._store.engine)
-        gone = self._store.expire(now - self._settings.keep_s, but=tuple(own))
+        cache = cache_dir().absolute()
+        self._store.expire(now - self._settings.keep_s, but=tuple(own))
         for key, seconds in own.items():
-            gone += self._store.expire(now - seconds, key=key)
-        for job_id in gone:
-            self._files.remove(job_id)
+            self._store.expire(now - seconds, key=key)
+        gone = faces.drop_here(self._store, self._files, cache)
         try:
-            self._files.drop_fetched(cache_dir().absolute())
+            self._remove_expired()
+            faces.drop_stored(self._store, self._files, gone)
+            self._files.drop_fetched(cache)
             for job_id in self._files.stored_inputs():
                 job = self._store.get(job_id)
                 # Where there is no job, its uploads are just on their way.
-                if job and job.state.over and (job.ended or now) < now - ORPHAN_S:
+                if job and job.state.over and not job.dead and (job.ended or now) < now - ORPHAN_S:
                     self._files.clear(job_id)
         except StorageError as e:  # the next sweep does it
             log.warning("The storage could not be tidied: %s", e)
@@ -77,3 +81,20 @@ class Sweeper:
             job = self._store.get(job_id)
             if job is None or (job.state.over and not job.dead):
                 self._files.clear(job_id)
+
+    def _remove_expired(self) -> None:
+        """Remove the files of what has expired, of earlier sweeps too where that failed.
+
+        Raises:
+            StorageError: The storage cannot be used: all that is left would wait for it in vain.
+        """
+        removed = []
+        try:
+            for job_id in self._store.remains():
+                try:
+                    self._files.erase(job_id)
+                    removed.append(job_id)
+                except OutputError as e:
+                    log.warning("Not everything of the job %s could be removed: %s", job_id, e)
+        finally:
+            self._store.removed(removed)

@@ -97,9 +97,10 @@ def delete(house: House, viewer: Viewer) -> str:
     if not others:
         raise AvatarError(viewer.text("delete_last"))
     successor = house.avatar(others[0])
-    delete_avatar(avatar.folder)
     if house.owners:
-        house.owners.forget(avatar.id)
+        house.owners.delete(avatar)
+    else:
+        delete_avatar(avatar.folder)
     house.drop(avatar.id, successor)
     return avatar.name
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from visema.avatar import Avatar
 from visema.errors import AvatarError, VoiceError
+from visema.service import faces
 from visema.service.files import Files
 from visema.service.schema import AVATARS, GONE, VOICES
 from visema.service.who import Who
@@ -105,6 +106,9 @@ class Owners:
         """An avatar was made or taken in by somebody: theirs, or the server's own where they administer it."""
         with self._engine.begin() as connection:
             connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar.id, AVATARS.c.key == GONE))
+        self._read_at = -BELIEVED_S
+        if self._files:
+            self._files.unmark(avatar.id)
         if who.owns(""):
             return
         size = sum(path.stat().st_size for path in avatar.folder.rglob("*") if path.is_file())
@@ -115,16 +119,14 @@ class Owners:
                 connection.execute(AVATARS.insert().values(**values))
         self._read_at = -BELIEVED_S
 
-    def forget(self, avatar_id: str) -> None:
-        """An avatar was deleted.
+    def delete(self, avatar: Avatar) -> None:
+        """Delete an avatar, here and wherever else a copy of it is; see `visema.service.faces.delete`.
 
         Raises:
-            StorageError: Its copy in the storage cannot be.
+            StorageError: It is the server's own, and its copy in the storage cannot be removed.
+            OutputError: It is the server's own, and its folder cannot be removed.
         """
-        if self._files:
-            self._files.forget_avatar(avatar_id)
-        with self._engine.begin() as connection:
-            connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar_id))
+        faces.delete(self._engine, self._files, avatar.id, avatar.folder)
         self._read_at = -BELIEVED_S
 
     def _read(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from visema.face.quality import SAMPLES, measure_quality, report_json
 from visema.paths import atomic_folder
+from visema.service import faces
 from visema.service.kinds import Made, Work
 from visema.service.schema import AVATARS
 
@@ -83,10 +84,7 @@ def _keep(work: Work, folder: Path, row: dict[str, Any]) -> None:
 
 
 def _drop(work: Work, avatar_id: str) -> None:
-    shutil.rmtree(work.cache / avatar_id, ignore_errors=True)
-    work.files.forget_avatar(avatar_id)
-    with work.database.writing() as connection:
-        connection.execute(AVATARS.delete().where(AVATARS.c.id == avatar_id))
+    faces.delete(work.database.engine, work.files, avatar_id, work.cache / avatar_id)
 
 
 def _some_frames(avatar: Avatar) -> dict[int, Any]:

@@ -10,11 +10,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from visema.avatar import SHEET, THUMBNAIL, delete_avatar
+from visema.avatar import SHEET, THUMBNAIL
 from visema.live.requests import RequestError
 from visema.message import Message
+from visema.service import faces
 from visema.service.order import Order
-from visema.service.schema import AVATARS, GONE
 from visema.service.who import Who
 from visema.web.film_errors import NO_STORE, language_of
 from visema.web.texts import in_language
@@ -151,11 +151,7 @@ def _delete(api: Api, who: Who, avatar_id: str) -> None:
     if avatar_id == api.default_avatar:
         hint = Message("Choose another one to begin with when the server is started, then delete it.")
         raise RequestError("on_stage", Message("This avatar is the one on stage."), hint, 409)
-    with api.desk.store.writing() as connection:
-        blank = {"key": GONE, "name": "", "consent": None, "report": None, "bytes": 0}
-        connection.execute(AVATARS.update().where(AVATARS.c.id == avatar_id).values(**blank))
-    api.desk.files.forget_avatar(avatar_id)
-    delete_avatar(api.cache / avatar_id)
+    faces.delete(api.desk.store.engine, api.desk.files, avatar_id, api.cache / avatar_id)
     if api.house:
         api.house.drop(avatar_id, api.house.first)
 
