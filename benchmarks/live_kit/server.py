@@ -52,13 +52,13 @@ def bursts(text: str) -> Speech:
 def with_census(add: Callable[..., Any]) -> Callable[..., Any]:
     """Puts an address beside the live view's that tells what only the process itself can count."""
 
-    def added(app: Any, theatre: Any, voice: Any) -> Any:
+    def added(app: Any, theatre: Any, *more: Any) -> Any:
         @app.get("/bench/held")
         async def held() -> dict[str, int]:
             # The one that answers is there because it was asked.
             return {"sessions": theatre.crew.metrics.value("sessions"), "tasks": len(asyncio.all_tasks()) - 1}
 
-        return add(app, theatre, voice)
+        return add(app, theatre, *more)
 
     return added
 
