@@ -81,6 +81,7 @@ def test_the_documentation_names_every_field() -> None:
         assert f"`{name}`" in text, name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX")
 def test_gunicorn_serves_it_with_several_processes(
     tmp_path_factory: pytest.TempPathFactory, app: Server, photo: bytes

@@ -178,6 +178,7 @@ def test_a_worker_whose_process_dies_while_the_database_is_away_goes_on_after(
     wait(lambda: all(state(desk, n) is State.DONE for n in names), "not done", pool.log)
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_restarted_again_and_again_while_films_are_made(
     desk: Desk, pool: Pool, avatar_cache: Path, redis_server: Redis
 ) -> None:

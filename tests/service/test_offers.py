@@ -72,6 +72,7 @@ def test_avatars_of_visitors_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         check_training()
 
 
+@pytest.mark.slow
 def test_a_server_with_less(tmp_path: Path, photo: bytes) -> None:
     off = dict.fromkeys(SWITCHES, "0")
     command = (sys.executable, "app.py", "--offline", "--port")

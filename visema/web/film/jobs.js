@@ -52,7 +52,7 @@ class Jobs {
   /** Look again for as long as the page is there; only while the tab is seen. */
   async watch() {
     if (this.place.isConnected && this.place.offsetParent !== null && !document.hidden) await this.refresh();
-    setTimeout(() => this.watch(), this.busy ? BUSY_MS : QUIET_MS);
+    setTimeout(() => this.watch(), this.soon ? BUSY_MS : QUIET_MS);
   }
 
   async ask(path) {
@@ -72,13 +72,14 @@ class Jobs {
       ]);
       if (wanted !== this.shown) return;
       if (!this.older.length) this.next = page.next;
-      this.busy = page.jobs.some(({ state }) => state === 'queued' || state === 'running');
+      this.soon = page.jobs.some(({ state }) => state === 'queued' || state === 'running');
       const fresh = new Set(page.jobs.map(({ job_id: id }) => id));
       this.draw([...page.jobs, ...this.older.filter(({ job_id: id }) => !fresh.has(id))]);
       this.drawTiles(usage, health);
       this.line.textContent = '';
       delete this.line.dataset.tone;
     } catch (error) {
+      this.soon = true; // a server that is starting again will be back
       this.say(error instanceof TypeError ? this.words.texts.lost : error.message);
     }
   }
