@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.servers import free_port
 from visema.paths import ASSETS, ROOT
 
 WAIT_S = 120.0
@@ -31,12 +31,6 @@ def until(condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> A
             return found
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @dataclass
@@ -146,6 +140,16 @@ class Server:
         found = {str(path.relative_to(self.outputs)) for path in self.outputs.rglob("*") if path.is_file()}
         known = ("jobs.db", "crew.lock", "secret")
         return {name for name in found if not name.startswith(known) and not name.endswith(".log")}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    server = request.getfixturevalue("postgres_server")
+    server.empty()
+    return str(server.url)
 
 
 @pytest.fixture(scope="session")

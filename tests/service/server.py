@@ -25,7 +25,7 @@ def main() -> None:
         desk.close()
 
     app = FastAPI(lifespan=lifespan)
-    add_film_routes(app, desk)
+    add_film_routes(app, desk, desk.settings.origins)
 
     @app.get("/health")
     def health() -> dict[str, int]:

@@ -23,16 +23,6 @@ from visema.service.secret import derive, server_secret
 from visema.service.store import JobStore
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'jobs.db'}"
-    server = request.getfixturevalue("postgres_server")
-    server.empty()
-    return str(server.url)
-
-
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     store = JobStore(url)

@@ -29,16 +29,6 @@ from visema.service.tally import used
 NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC, the begin of a minute
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'jobs.db'}"
-    server = request.getfixturevalue("postgres_server")
-    server.empty()
-    return str(server.url)
-
-
 @pytest.fixture
 def store(url: str) -> Iterator[JobStore]:
     found = JobStore(url, lambda: NOW)

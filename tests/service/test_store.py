@@ -30,16 +30,6 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'jobs.db'}"
-    server = request.getfixturevalue("postgres_server")
-    server.empty()
-    return str(server.url)
-
-
 @pytest.fixture
 def store(url: str, clock: Clock) -> Iterator[JobStore]:
     made = JobStore(url, clock)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Server, eventually
+from tests.servers import free_port
 from tests.site import Site
 from tests.web_live.conftest import Open
 from visema.paths import ROOT
@@ -55,12 +55,6 @@ def embedding(address: str) -> str:
         f'<!doctype html><html lang="en"><body><h1>My shop</h1><script src="{address}/live/embed.js"></script>'
         f'<visema-avatar server="{address}" avatar="tiny" style="width: 300px"></visema-avatar></body></html>'
     )
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_it_can_be_put_on_another_site(serve: Serve, watch: Open) -> None:

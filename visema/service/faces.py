@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,19 +50,22 @@ def delete(engine: Engine, files: Files | None, avatar_id: str, folder: Path) ->
     with engine.begin() as connection:
         blank = AVATARS.update().where(_C.id == avatar_id).values(**_BLANK, created=time.time())
         known = bool(connection.execute(blank).rowcount)
-    try:
+    with _now_or_later(avatar_id, known):
         if files:
             files.forget_avatar(avatar_id)
-    except StorageError as e:
-        if not known:
-            raise
-        log.warning("The avatar %s goes from the storage later: %s", avatar_id, e)
-    try:
+    with _now_or_later(avatar_id, known):
         delete_avatar(folder)
         if files:
             files.unmark(avatar_id)
-    except OutputError as e:
-        if not known:
+
+
+@contextmanager
+def _now_or_later(avatar_id: str, later: bool) -> Iterator[None]:
+    """What cannot be removed is left for the next sweep, where ``later`` says that one will come for it."""
+    try:
+        yield
+    except (StorageError, OutputError) as e:
+        if not later:
             raise
         log.warning("The avatar %s is removed later: %s", avatar_id, e)
 

@@ -105,7 +105,7 @@ def create_app(
     named = (*options.origins, *films.origins)
     access = add_door(app, desk.store.engine, desk.settings.folder, named)
     add_routes(app, house, desk)
-    check_origin = add_film_routes(app, desk, options.origins)
+    check_origin = add_film_routes(app, desk, named)
     add_film_page(app, house, desk, check_origin)
     add_links(app, desk.files)
     add_api(app, desk, house.cache, check_origin, house, access, offline=offline)

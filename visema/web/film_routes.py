@@ -38,13 +38,12 @@ def add_film_routes(app: FastAPI, desk: Desk, origins: tuple[str, ...] = ()) -> 
     Args:
         app: The application.
         desk: The service.
-        origins: Sites whose pages may use it, beside those of the settings.
+        origins: Sites whose pages may use it; ``*`` is every site.
     """
-    allowed = (*desk.settings.origins, *origins)
-    check_origin = Gate(LiveOptions(origins=allowed)).check_origin
+    check_origin = Gate(LiveOptions(origins=origins)).check_origin
     add_film_api(app, desk, check_origin)
-    if allowed:
-        app.add_middleware(ApiCors, origins=allowed)
+    if origins:
+        app.add_middleware(ApiCors, origins=origins)
 
     @app.exception_handler(HTTPException)
     async def explain(request: Request, error: HTTPException) -> Response:
