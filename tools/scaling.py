@@ -24,7 +24,7 @@ class Figures:
 
     film_s: float = 30.0  # seconds of a film, as in the targets
     realtime_512: float = 12.0  # seconds of film in a second of a two-core worker, 512 x 512
-    realtime_720: float = 11.0  # the same, 1280 x 720
+    realtime_720: float = 12.0  # the same, 1280 x 720
     photo_s: float = 10.1  # a photo and 30 s of recording to mp4, 512 x 512, over HTTP, two cores
     job_s: float = 0.5  # speech by the embedded voice, start and publication of a job
     worker_cores: float = 2.0  # of a worker, which makes one film at a time
@@ -32,8 +32,8 @@ class Figures:
     base_cores: float = 2.0  # app, nginx, Redis and PostgreSQL together, at 500 status requests a second
     talkers: float = 12.0  # different talks of 512 x 512 at 25 pictures a second …
     talkers_cores: float = 1.3  # … take so many cores
-    idle_core: float = 0.043 / 200  # cores of an idle viewer
-    shared_core: float = 0.28 / 200  # cores of a viewer of a talk that many watch
+    idle_core: float = 0.05 / 200  # cores of an idle viewer
+    shared_core: float = 0.31 / 200  # cores of a viewer of a talk that many watch
     talk_kb_s: float = 116.0  # kilobytes a second of a talking viewer, 512 x 512; 162 in 720p
     talking: float = 0.2  # assumed: share of live viewers whose avatar talks just now
     peak: float = 3.0  # assumed: the busiest hour has so many times the mean
