@@ -33,7 +33,7 @@ def write_loop(loop: PortraitLoop, path: Path) -> None:
     with atomic_file(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as box:
         stream = add_h264(box, loop.size, Fraction(loop.fps), QUALITY)
         for frame in loop.frames():
-            box.mux(stream.encode(i420_frame(cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420))))
+            box.mux(stream.encode(i420_frame(frame)))
         box.mux(stream.encode(None))
 
 

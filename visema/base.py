@@ -17,7 +17,7 @@ import numpy as np
 
 from visema.errors import FaceError, InputError
 from visema.face.track import FaceTrack
-from visema.media.colour import bgr_to_i420, i420_to_bgr
+from visema.media.colour import i420_to_bgr
 from visema.media.guard import Child, VideoChild, photo_of, trusted
 from visema.media.image import limit_size, read_image
 from visema.mouth.engine import Loop, MakesLoops
@@ -34,9 +34,9 @@ Progress = Callable[[int, int], None]
 MAX_SECONDS = 60.0
 #: Frames that an engine learns a face from.
 SAMPLES = 60
-#: Longest side of a photo's loop, and of one whose face would be small in that: 200 frames of 704 x 704 take 1.2 s of
-#: CPU to make, of 1024 x 1024 2.5, of 512 x 512 .6.
-LONGEST_PHOTO, LARGEST_PHOTO = 704, 1920
+#: Longest side of a photo's loop, and of one whose face would be small in that: 200 frames of 640 x 640 take .7 s of
+#: CPU to make, of 1024 x 1024 2.0, of 512 x 512 .5. 640 is sharp on the page's 480 pixels.
+LONGEST_PHOTO, LARGEST_PHOTO = 640, 1920
 #: Pixels between the pupils from which a larger picture shows no better mouth.
 PLENTY_U = 64.0
 #: Rate of a photo's loop.
@@ -262,7 +262,7 @@ def _still_base(
     early = [next(pictures) for _ in range(reference + 1)]
     with _written(chain(early, pictures), loop, made.size, lambda done: progress(done, count)):
         measured = FaceTrack(made.landmarks[None], np.ones(1, np.bool_))
-        frames = {reference: early[-1]}
+        frames = {reference: i420_to_bgr(early[-1])}
         yield Base(
             kind="photo",
             fps=PHOTO_FPS,
@@ -278,9 +278,7 @@ def _still_base(
 
 
 @contextmanager
-def _written(
-    frames: Iterator[Image], loop: Path, size: tuple[int, int], told: Callable[[int], None]
-) -> Iterator[None]:
+def _written(frames: Iterator[I420], loop: Path, size: tuple[int, int], told: Callable[[int], None]) -> Iterator[None]:
     """Write a loop video in a thread of its own while the block runs; complete when the block ends."""
     from visema.media.loop_writer import LoopWriter
 
@@ -293,7 +291,7 @@ def _written(
                 for done, frame in enumerate(frames, 1):
                     if stop.is_set():
                         return
-                    writer.write(bgr_to_i420(frame))
+                    writer.write(frame)
                     told(done)
         except BaseException as e:
             failed.append(e)

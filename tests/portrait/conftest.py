@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from visema.face.landmarks import MediaPipeLandmarker
+from visema.media.colour import i420_to_bgr
 from visema.portrait.loop import PortraitLoop, make_loop
 from visema.types import FloatArray, Image
 
@@ -47,7 +48,7 @@ def loop(presenter: Photo) -> PortraitLoop:
 
 @pytest.fixture(scope="session")
 def frames(loop: PortraitLoop) -> list[Image]:
-    return list(loop.frames())
+    return [i420_to_bgr(frame) for frame in loop.frames()]
 
 
 def eye_openness(landmarks: FloatArray) -> float:

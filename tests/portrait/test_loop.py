@@ -9,14 +9,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.portrait.conftest import Photo, eye_openness
 from visema.errors import FaceError
+from visema.media.colour import bgr_to_i420, frame_planes, i420_to_bgr
 from visema.portrait.loop import PortraitLoop, make_loop
+from visema.portrait.planes import FineBlocks, FinePlanes
 from visema.portrait.still import FineStill
-from visema.types import Box, FloatArray, Image
+from visema.types import I420, Box, FloatArray, Image
 
 Find = Callable[[Image], list[FloatArray]]
+
+
+def resting(loop: PortraitLoop) -> tuple[NDArray[np.uint8], ...]:
+    return frame_planes(bgr_to_i420(loop.photo), *loop.size)
 
 
 def detail(image: Image) -> float:
@@ -50,7 +57,7 @@ def test_sharpness_is_kept(loop: PortraitLoop, frames: list[Image], presenter: P
 
 
 def test_the_same_seed_gives_the_same_frames(presenter: Photo) -> None:
-    def three(seed: int) -> list[Image]:
+    def three(seed: int) -> list[I420]:
         return list(make_loop(presenter.image, presenter.landmarks, seconds=0.12, seed=seed).frames())
 
     assert all(np.array_equal(a, b) for a, b in zip(three(4), three(4), strict=True))
@@ -60,7 +67,7 @@ def test_the_same_seed_gives_the_same_frames(presenter: Photo) -> None:
 def test_frames_can_be_had_again_and_are_the_callers_own(loop: PortraitLoop, frames: list[Image]) -> None:
     first = next(loop.frames())
     first[:] = 0
-    assert np.array_equal(next(loop.frames()), frames[0])
+    assert np.array_equal(i420_to_bgr(next(loop.frames())), frames[0])
 
 
 @pytest.mark.parametrize(("w", "h"), [(511, 512), (512, 511), (333, 257), (641, 301)])
@@ -73,8 +80,9 @@ def test_odd_and_oblong_sizes(presenter: Photo, w: int, h: int) -> None:
     loop = make_loop(image, landmarks, seconds=1)
     assert loop.size == (w - w % 2, h - h % 2)
     for frame in loop.frames():
-        assert frame.shape == (h - h % 2, w - w % 2, 3)
-    assert np.array_equal(frame[:, 0], loop.photo[:, 0]) and np.array_equal(frame[:, -1], loop.photo[:, -1])
+        assert frame.shape == ((h - h % 2) * 3 // 2, w - w % 2)
+    for moved, still in zip(frame_planes(frame, *loop.size), resting(loop), strict=True):
+        assert np.array_equal(moved[:, 0], still[:, 0]) and np.array_equal(moved[:, -1], still[:, -1])
 
 
 def test_large_photos_are_bounded(presenter: Photo) -> None:
@@ -107,9 +115,9 @@ def test_a_face_cut_by_the_border_is_not_torn(presenter: Photo, side: str) -> No
     assert loop._field.strain(grids) <= 0.1 + 1e-6
     moved = loop.track.landmarks - loop.landmarks
     assert 0.3 < np.abs(moved[..., :2]).max() < 12
-    frames = list(loop.frames())
-    for frame in frames[::20]:
-        assert np.array_equal(frame[0], loop.photo[0]) and np.array_equal(frame[:, 0], loop.photo[:, 0])
+    for frame in list(loop.frames())[::20]:
+        for plane, still in zip(frame_planes(frame, *loop.size), resting(loop), strict=True):
+            assert np.array_equal(plane[0], still[0]) and np.array_equal(plane[:, 0], still[:, 0])
 
 
 def test_landmarks_that_are_no_face_are_refused(presenter: Photo) -> None:
@@ -125,7 +133,7 @@ def test_landmarks_that_are_no_face_are_refused(presenter: Photo) -> None:
 def test_real_photos(name: str, find: Find, real_media: Callable[[str], Path]) -> None:
     image = cv2.imread(str(real_media(name)))
     loop = make_loop(image, find(image)[0])
-    frames = list(loop.frames())
+    frames = [i420_to_bgr(frame) for frame in loop.frames()]
     assert loop.notes == ()
     index = [20, 90, 180]
     for i in index:
@@ -140,7 +148,49 @@ def test_a_patched_still_is_as_if_made_of_the_patched_photo(presenter: Photo) ->
     patched[120:150, 100:160] = 255 - patched[120:150, 100:160]
     still = FineStill(presenter.image)
     still.put(patched[120:150, 100:160], box)
-    assert np.array_equal(still._fine, FineStill(patched)._fine)
+    assert np.array_equal(still.fine, FineStill(patched).fine)
     corner = FineStill(presenter.image)
     corner.put(presenter.image[:20, :30], Box(0, 0, 30, 20))
-    assert np.array_equal(corner._fine, FineStill(presenter.image)._fine)
+    assert np.array_equal(corner.fine, FineStill(presenter.image).fine)
+
+
+def test_patched_planes_are_as_if_made_of_the_patched_photo(presenter: Photo) -> None:
+    box = Box(101, 119, 160, 151)  # odd edges: chroma of the pixels around is made anew as well
+    patched = presenter.image.copy()
+    patched[119:151, 101:160] = 255 - patched[119:151, 101:160]
+    planes, anew = FinePlanes(presenter.image), FinePlanes(patched)
+    planes.put(patched[119:151, 101:160], box)
+    assert np.array_equal(planes._luma._blocks, anew._luma._blocks)
+    assert np.array_equal(planes._chroma.fine, anew._chroma.fine)
+
+
+def test_colour_moves_with_brightness(presenter: Photo) -> None:
+    """Waves of colour: each plane of a frame is that of the same warp done on BGR."""
+    y, x = np.indices(presenter.image.shape[:2])
+    waves = np.stack([np.sin(x / 9), np.sin(y / 8 + 1), np.sin((x + y) / 10 + 2)], axis=-1)
+    canvas = np.rint(128 + 90 * waves).astype(np.uint8)
+    loop = make_loop(canvas, presenter.landmarks)
+    moved, errors = 0.0, []
+    for number, frame in enumerate(loop.frames()):
+        if number % 40 != 20:
+            continue
+        grid = loop._field.displacement(loop._head[number : number + 1])[0]
+        whole = loop._field.source_map(Box(0, 0, *loop.size))(grid)
+        truth = bgr_to_i420(cv2.remap(canvas, whole, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        for seen, wanted in zip(frame_planes(frame, *loop.size), frame_planes(truth, *loop.size), strict=True):
+            errors.append(float(np.abs(seen.astype(int) - wanted)[8:-8, 8:-8].mean()))
+        moved = max(moved, float(np.abs(grid).max()))
+    assert moved > 2
+    assert max(errors) < 1.0, errors
+
+
+def test_blocks_that_are_only_shifted_are_as_if_sampled_one_by_one(presenter: Photo) -> None:
+    plane = np.ascontiguousarray(presenter.image[:, :, 1])
+    y, x = np.indices(plane.shape, np.float32)
+    shifted = np.dstack([2 * (x - 3.3), 2 * (y + 2.6)])
+    target = np.zeros((520, 530), np.uint8)
+    FineBlocks(plane).sample_into(target[4:516, 8:520], shifted[::2, ::2])
+    difference = target[4:516, 8:520].astype(int) - FineStill(plane).sample(shifted)
+    assert np.abs(difference[8:-8, 8:-8]).max() <= 1  # OpenCV rounds four channels a little otherwise than one
+    assert np.abs(difference[8:-8, 8:-8]).mean() < 0.1
+    assert not target[:4].any() and not target[:, :8].any() and not target[516:].any()

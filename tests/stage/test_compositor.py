@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.stage.conftest import SIZE, TinyAvatar
-from visema.stage.compositor import Compositor, frame_planes, region_planes
+from visema.media.colour import frame_planes, region_planes
+from visema.stage.compositor import Compositor
 from visema.types import Box
 from visema.visemes.articulation import TARGETS
 

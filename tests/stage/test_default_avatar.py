@@ -9,11 +9,11 @@ import pytest
 
 from visema.avatar import Avatar
 from visema.face.landmarks import MediaPipeLandmarker
-from visema.media.colour import i420_to_bgr
+from visema.media.colour import i420_to_bgr, region_planes
 from visema.paths import ASSETS
 from visema.setup import prepare_avatar
 from visema.speech.speak import speak
-from visema.stage.compositor import Compositor, region_planes
+from visema.stage.compositor import Compositor
 from visema.stage.framing import choose_framing
 from visema.stage.render import render_file, speaking_frames, with_tail
 from visema.types import I420

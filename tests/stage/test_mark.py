@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from visema.stage.compositor import frame_planes
+from visema.media.colour import frame_planes
 from visema.stage.mark import draw_mark
 
 SIZES = [(16, 16), (64, 64), (320, 180), (512, 512), (720, 1280), (1280, 720), (3840, 2160)]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from visema.media.image import flatten_alpha
-from visema.types import I420, FloatArray, Image
+from visema.types import I420, Box, FloatArray, Image
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -60,6 +61,26 @@ def bgr_to_i420(image: Image) -> I420:
 def i420_to_bgr(i420: I420) -> Image:
     """(h * 3 // 2, w) to (h, w, 3) BGR."""
     return cast(Image, cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420))
+
+
+def frame_planes(frame: I420, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+    """Views of a frame's Y (h, w), U and V (h / 2, w / 2) planes."""
+    flat = frame.reshape(-1)
+    luma = width * height
+    half = (height // 2, width // 2)
+    return (
+        flat[:luma].reshape(height, width),
+        flat[luma : luma + luma // 4].reshape(half),
+        flat[luma + luma // 4 : luma + luma // 2].reshape(half),
+    )
+
+
+def region_planes(frame: I420, box: Box, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
+    """Views of the three planes inside ``box``, whose edges must be even."""
+    y, u, v = frame_planes(frame, width, height)
+    x0, y0, x1, y1 = box
+    half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
+    return y[y0:y1, x0:x1], u[half], v[half]
 
 
 def rotate_i420(i420: I420, quarter_turns: int) -> I420:

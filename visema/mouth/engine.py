@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from visema.errors import EngineError
 from visema.face.track import FaceTrack
 from visema.mouth.heard import Heard
-from visema.types import Box, FloatArray, Image
+from visema.types import I420, Box, FloatArray, Image
 
 #: What an engine learns of a face at setup: named arrays, stored as NPZ without pickle.
 Rig: TypeAlias = Mapping[str, NDArray[np.generic]]
@@ -135,8 +135,8 @@ class Loop(Protocol):
         """The face in every frame."""
         ...
 
-    def frames(self) -> Iterator[Image]:
-        """Every frame once, (h, w, 3) BGR."""
+    def frames(self) -> Iterator[I420]:
+        """Every frame once, (h * 3 // 2, w)."""
         ...
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from types import TracebackType
 
 from visema.errors import EngineError, InputError
-from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
 from visema.mouth.engine import Loop
 from visema.pipeline.utils import Config, settings_of
 from visema.provenance import Facts
 from visema.stage.film import choose_face
 from visema.stage.render import check_output
-from visema.types import FloatArray, Image
+from visema.types import I420, FloatArray, Image
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class LivePortraitRunner:
         crf, facts = float(Config.FFMPEG_ENCODING["crf"]), Facts(engine="liveportrait")
         with Mp4Writer(out, made.size, fps, crf=crf, facts=facts) as writer:
             for frame in islice(_endless(made), max(1, round(seconds * fps))):
-                writer.write(bgr_to_i420(frame))
+                writer.write(frame)
         return out
 
     def cleanup(self) -> None:
@@ -113,7 +112,7 @@ class LivePortraitRunner:
         return loop.make_loop(photo, landmarks, fps=fps, seconds=min(seconds, 60.0), max_side=LONGEST_SIDE)
 
 
-def _endless(made: Loop) -> Iterator[Image]:
+def _endless(made: Loop) -> Iterator[I420]:
     """The loop again and again; drawn anew each time, which is cheaper than keeping it."""
     while True:
         yield from made.frames()

@@ -38,6 +38,30 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
+class SourceMap:
+    """Where the pixels of one box come from; see `HeadField.source_map`.
+
+    Attributes:
+        cells: Those that the box needs.
+        unmoved: (rows, columns, 2) where their middles lie.
+        factor: From pixels of the photo to those of the map.
+        size: (width, height) of the enlarged cells.
+        part: The box in them.
+    """
+
+    cells: tuple[slice, slice]
+    unmoved: FloatArray
+    factor: float
+    size: tuple[int, int]
+    part: tuple[slice, slice]
+
+    def __call__(self, displacement: FloatArray) -> FloatArray:
+        """(height, width, 2), for one frame's grid."""
+        came_from = cv2.scaleAdd(displacement[self.cells], -self.factor, self.unmoved)
+        return np.asarray(cv2.resize(came_from, self.size, interpolation=cv2.INTER_LINEAR)[self.part])
+
+
+@dataclass(frozen=True)
 class HeadField:
     """Displacement basis of one photo, on a grid of square cells.
 
@@ -46,7 +70,7 @@ class HeadField:
     Attributes:
         size: (width, height) of the photo.
         unit: U, pixels.
-        step: Pixels along a cell's side. Values belong to the middle of cells.
+        step: Pixels along a cell's side, even. Values belong to the middle of cells.
         origin: Pixel at the outer edge of the first cell, the same across and down; outside the picture.
         basis: (6, rows, columns, 2) pixels of displacement for one unit of each column of `IdleMotion.head`.
         center: (3,) pixels, what yaw and pitch turn about.
@@ -80,7 +104,7 @@ class HeadField:
         return float(max(np.abs(across).max(), np.abs(down).max())) / self.step
 
     def moving_boxes(self, reach: FloatArray, also: Sequence[Box] = ()) -> list[Box]:
-        """Rectangles, one above the other, outside which nothing moves.
+        """Rectangles with even edges, one above the other, outside which nothing moves.
 
         Args:
             reach: As `reach` gives it.
@@ -100,24 +124,30 @@ class HeadField:
             boxes.append(Box(max(0, x0), max(0, y0), min(w, x1), min(h, y1)))
         return boxes
 
-    def source_map(self, displacement: FloatArray, box: Box, scale: int = 1) -> FloatArray:
-        """Where each pixel of ``box`` comes from, (height, width, 2), for one frame's grid.
+    def source_map(self, box: Box, scale: int = 1, coarser: int = 1) -> SourceMap:
+        """Finds where each pixel of ``box`` comes from, in pixels of the photo times ``scale``.
 
-        In pixels of the photo times ``scale``.
+        Args:
+            box: Of the photo; with ``coarser`` 2 its edges are even.
+            scale: See above.
+            coarser: 2 for a picture of half the photo's size (chroma): the map is of its pixels, (height / 2,
+                width / 2, 2), and in its pixels times ``scale``.
         """
         st, origin = self.step, self.origin
         # one cell more on every side: the outer half cell of a resized grid is flat
         c0, c1 = (box.x0 - origin) // st - 1, (box.x1 - origin - 1) // st + 2
         r0, r1 = (box.y0 - origin) // st - 1, (box.y1 - origin - 1) // st + 2
-        x = np.arange(c0, c1, dtype=np.float32) * st + self._middle
-        y = np.arange(r0, r1, dtype=np.float32) * st + self._middle
-        came_from = -displacement[r0:r1, c0:c1]
-        came_from[..., 0] += x
-        came_from[..., 1] += y[:, None]
-        came_from *= scale
-        full = cv2.resize(came_from, ((c1 - c0) * st, (r1 - r0) * st), interpolation=cv2.INTER_LINEAR)
-        left, top = box.x0 - origin - c0 * st, box.y0 - origin - r0 * st
-        return np.asarray(full[top : top + box.height, left : left + box.width])
+        # a coarser pixel lies in the middle of those that it stands for
+        first, factor = self._middle - (coarser - 1) / 2, scale / coarser
+        x, y = np.arange(c0, c1) * st + first, np.arange(r0, r1) * st + first
+        left, top = (box.x0 - origin - c0 * st) // coarser, (box.y0 - origin - r0 * st) // coarser
+        return SourceMap(
+            cells=np.s_[r0:r1, c0:c1],
+            unmoved=np.dstack(np.meshgrid(x, y)).astype(np.float32) * np.float32(factor),
+            factor=factor,
+            size=((c1 - c0) * st // coarser, (r1 - r0) * st // coarser),
+            part=np.s_[top : top + box.height // coarser, left : left + box.width // coarser],
+        )
 
     def landmarks(self, still: FloatArray, head: FloatArray) -> FloatArray:
         """Landmarks of every frame, (n, 478, 3), from those of the photo (478, 3) and the motions (n, 6)."""
@@ -142,7 +172,7 @@ def head_field(size: tuple[int, int], landmarks: FloatArray) -> HeadField:
     """Displacement basis for a photo of ``size`` (width, height) with one face's ``landmarks`` (478, 3)."""
     w, h = size
     unit = float(fit_poses(landmarks[None]).scale[0])
-    step = int(np.clip(round(unit / 10), 4, 16))
+    step = int(np.clip(2 * round(unit / 20), 4, 16))
     origin = -2 * step
     x = origin + step * np.arange(-(-w // step) + 4, dtype=np.float32) + (step - 1) / 2
     y = origin + step * np.arange(-(-h // step) + 4, dtype=np.float32) + (step - 1) / 2

@@ -12,6 +12,7 @@ import numpy as np
 
 from visema.face.track import FaceTrack
 from visema.face.tracking import smooth
+from visema.media.colour import bgr_to_i420
 from visema.message import Message
 from visema.mouth.points68 import to_68
 from visema.neural.loading import loading
@@ -20,7 +21,7 @@ from visema.neural.releases import LIVEPORTRAIT
 from visema.neural.store import require
 from visema.portrait.loop import SECONDS, bounded
 from visema.portrait.motion import BOB, BREATH, PITCH, ROLL, SWAY, YAW, IdleMotion, idle_motion
-from visema.types import FloatArray, Image
+from visema.types import I420, FloatArray, Image
 
 if TYPE_CHECKING:
     from liveportrait.crop import Crop
@@ -165,13 +166,13 @@ class LivePortraitLoop:
             found = self._moved()
         return FaceTrack(found, np.ones(len(found), np.bool_))
 
-    def frames(self) -> Iterator[Image]:
-        """Every frame once, (h, w, 3) BGR; after the last comes the first again."""
+    def frames(self) -> Iterator[I420]:
+        """Every frame once, (h * 3 // 2, w); after the last comes the first again."""
         from liveportrait.crop import paste_back, soft_mask
 
         mask = soft_mask()
         for i in range(len(self)):
-            yield paste_back(self.photo, self._picture(i), self._crop.to_picture, mask)
+            yield bgr_to_i420(paste_back(self.photo, self._picture(i), self._crop.to_picture, mask))
 
     def _picture(self, i: int) -> Image:
         before, share = divmod(i, self._step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import cv2
@@ -15,8 +14,9 @@ from visema.face.track import FaceTrack
 from visema.portrait.blink import OPEN, Blink
 from visema.portrait.field import calmed, head_field
 from visema.portrait.motion import IdleMotion, idle_motion
-from visema.portrait.still import SCALE, FineStill
-from visema.types import Box, FloatArray, Image
+from visema.portrait.planes import FinePlanes
+from visema.portrait.still import SCALE
+from visema.types import I420, FloatArray, Image
 
 #: Default length of a loop, as long as one can be watched without seeing it repeat and still be sent at once.
 SECONDS = 8.0
@@ -59,28 +59,21 @@ class PortraitLoop:
         moved = self._field.landmarks(self.landmarks, self._head)
         return FaceTrack(moved, np.ones(len(moved), np.bool_))
 
-    def frames(self) -> Iterator[Image]:
-        """Every frame once, (h, w, 3) BGR; after the last comes the first again."""
-        still, state = FineStill(self.photo), OPEN
+    def frames(self) -> Iterator[I420]:
+        """Every frame once, (h * 3 // 2, w); after the last comes the first again."""
+        still, state = FinePlanes(self.photo), OPEN
         gaze = self.motion.gaze * self._field.unit
         boxes = self._field.moving_boxes(self._field.reach(self._head), self._blink.boxes)
-
-        def move(frame: Image, grid: FloatArray, some: list[Box]) -> None:
-            for box in some:
-                frame[box.y0 : box.y1, box.x0 : box.x1] = still.sample(self._field.source_map(grid, box, SCALE))
-
-        # Half of every frame is moved beside the other half.
-        with ThreadPoolExecutor(1, "portrait") as beside:
-            for grid, closure, aim in zip(self._field.grids(self._head), self.motion.closure, gaze, strict=True):
-                if (wanted := self._blink.state(float(closure), aim)) != state:
-                    state = wanted
-                    for eye_box, pixels in self._blink.draw(state):
-                        still.put(pixels, eye_box)
-                frame = self.photo.copy()
-                other = beside.submit(move, frame, grid, boxes[1::2])
-                move(frame, grid, boxes[::2])
-                other.result()
-                yield frame
+        moving = [(box, self._field.source_map(box, SCALE, 2)) for box in boxes]
+        for grid, closure, aim in zip(self._field.grids(self._head), self.motion.closure, gaze, strict=True):
+            if (wanted := self._blink.state(float(closure), aim)) != state:
+                state = wanted
+                for eye_box, pixels in self._blink.draw(state):
+                    still.put(pixels, eye_box)
+            frame = still.resting.copy()
+            for box, source_map in moving:
+                still.draw(frame, box, source_map(grid))
+            yield frame
 
 
 def make_loop(

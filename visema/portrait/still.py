@@ -1,4 +1,4 @@
-"""A photo that can be sampled between its pixels, quickly and without losing sharpness."""
+"""A picture that can be sampled between its pixels, quickly and without losing sharpness."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visema.types import Box, FloatArray, Image
+from visema.types import Box, FloatArray
 
+#: Bytes, (h, w) or (h, w, channels).
+Pixels = NDArray[np.uint8]
 AnyNumber = TypeVar("AnyNumber", np.uint8, np.float32)
 _NO_SECOND_MAP = np.empty(0, np.float32)
 
@@ -21,7 +23,7 @@ _SINC = np.sinc(_TAPS) * np.cos(np.pi * _TAPS / 9) ** 2
 _LIFT = 0.06
 _HALF = np.convolve(_SINC / _SINC.sum(), [-_LIFT, 1 + 2 * _LIFT, -_LIFT], "same")
 _REACH = 4
-#: A `FineStill` has so many pixels for one of the photo, across and down.
+#: A `FineStill` has so many pixels for one of the picture, across and down.
 SCALE = 2
 
 
@@ -33,26 +35,30 @@ def resample(image: NDArray[AnyNumber], source: FloatArray, how: int = cv2.INTER
 
 
 class FineStill:
-    """A photo at twice its resolution.
+    """A picture at twice its resolution.
 
-    Even rows and columns are the photo's own pixels, so a place that does not move keeps them to the bit; linear
-    interpolation between the finer pixels costs a third of cubic interpolation between the photo's own, and is
+    Even rows and columns are the picture's own pixels, so a place that does not move keeps them to the bit; linear
+    interpolation between the finer pixels costs a third of cubic interpolation between the picture's own, and is
     sharper.
 
     Args:
-        image: (h, w, 3); not changed.
+        image: (h, w) or (h, w, channels); not changed.
+
+    Attributes:
+        image: As it is now.
+        fine: The same at twice the resolution.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Pixels) -> None:
         self.image = image.copy()
-        self._fine = _doubled(image)
+        self.fine = _doubled(image)
 
-    def sample(self, source: FloatArray) -> Image:
-        """The pixels at ``source`` (h, w, 2), in pixels of the photo times `SCALE`."""
-        return resample(self._fine, source)
+    def sample(self, source: FloatArray) -> Pixels:
+        """The pixels at ``source`` (h, w, 2), in pixels of the picture times `SCALE`."""
+        return resample(self.fine, source)
 
-    def put(self, pixels: Image, box: Box) -> None:
-        """Replace the photo's pixels in ``box``."""
+    def put(self, pixels: Pixels, box: Box) -> Box:
+        """Replace the picture's pixels in ``box``; returns the finer ones that may have changed."""
         self.image[box.y0 : box.y1, box.x0 : box.x1] = pixels
         h, w = self.image.shape[:2]
         # finer pixels change within the filter's reach; to be the same as in a whole picture they need twice that
@@ -60,21 +66,21 @@ class FineStill:
         needed = _grown(box, 2 * _REACH, w, h)
         fine = _doubled(self.image[needed.y0 : needed.y1, needed.x0 : needed.x1])
         top, left = 2 * (changed.y0 - needed.y0), 2 * (changed.x0 - needed.x0)
-        self._fine[2 * changed.y0 : 2 * changed.y1, 2 * changed.x0 : 2 * changed.x1] = fine[
-            top : top + 2 * changed.height, left : left + 2 * changed.width
-        ]
+        x0, y0, x1, y1 = (2 * edge for edge in changed)
+        self.fine[y0:y1, x0:x1] = fine[top : top + y1 - y0, left : left + x1 - x0]
+        return Box(x0, y0, x1, y1)
 
 
 def _grown(box: Box, by: int, w: int, h: int) -> Box:
     return Box(max(0, box.x0 - by), max(0, box.y0 - by), min(w, box.x1 + by), min(h, box.y1 + by))
 
 
-def _doubled(image: Image) -> Image:
-    """Twice the resolution, (2h, 2w, 3): the photo's own pixels and three half-pixel shifts of them."""
+def _doubled(image: Pixels) -> Pixels:
+    """Twice the resolution, (2h, 2w): the picture's own pixels and three half-pixel shifts of them."""
     h, w = image.shape[:2]
     taps = (_HALF / _HALF.sum()).astype(np.float32)
     one = np.ones(1, np.float32)
-    fine = np.empty((2 * h, 2 * w, 3), np.uint8)
+    fine = np.empty((2 * h, 2 * w, *image.shape[2:]), np.uint8)
     fine[::2, ::2] = image
     # a kernel of even length anchored left of its middle: the result lies half a pixel to the right and below
     edge = cv2.BORDER_REPLICATE

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visema.media.colour import bgr_to_i420, i420_to_bgr
+from visema.media.colour import bgr_to_i420, frame_planes, i420_to_bgr, region_planes
 from visema.mouth.engine import MouthEngine, draw_mouth
 from visema.mouth.heard import Heard
 from visema.types import I420, Box, FloatArray, Image
@@ -75,26 +75,6 @@ class Compositor:
         for plane, add, take in zip(planes, frame_planes(more, *size), frame_planes(less, *size), strict=True):
             plane[...] = cv2.subtract(cv2.add(plane, add), take)
         return box
-
-
-def frame_planes(frame: I420, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
-    """Views of a frame's Y (h, w), U and V (h / 2, w / 2) planes."""
-    flat = frame.reshape(-1)
-    luma = width * height
-    half = (height // 2, width // 2)
-    return (
-        flat[:luma].reshape(height, width),
-        flat[luma : luma + luma // 4].reshape(half),
-        flat[luma + luma // 4 : luma + luma // 2].reshape(half),
-    )
-
-
-def region_planes(frame: I420, box: Box, width: int, height: int) -> tuple[NDArray[np.uint8], ...]:
-    """Views of the three planes inside ``box``, whose edges must be even."""
-    y, u, v = frame_planes(frame, width, height)
-    x0, y0, x1, y1 = box
-    half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
-    return y[y0:y1, x0:x1], u[half], v[half]
 
 
 def _to_bgr(planes: tuple[NDArray[np.uint8], ...], box: Box) -> Image:

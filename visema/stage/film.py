@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from visema.errors import Cancelled, FaceError, InputError
-from visema.media.colour import bgr_to_i420
 from visema.media.encode import Mp4Writer
 from visema.message import Message
 from visema.mouth.engine import EMBEDDED, LearnsByDrawing, MakesLoops, MouthEngine, NeedsWeights, mouth_engine
+from visema.mouth.heard import Heard
 from visema.portrait.expression import Expression, wear
 from visema.portrait.living import bring_to_life
 from visema.portrait.loop import bounded
@@ -30,6 +30,7 @@ from visema.portrait.prosody import measure_prosody
 from visema.portrait.speaking import DEFAULT_STYLE, STYLES, seed_of, speaking_motion
 from visema.provenance import Mark, facts_of
 from visema.speech.types import Speech, SpeechSettings
+from visema.stage.compositor import Compositor
 from visema.stage.framing import Framing, check_shape, choose_framing
 from visema.stage.label import draw_label
 from visema.stage.mark import draw_mark
@@ -207,8 +208,6 @@ def make_film(
     landmarks, faces = choose_face(image, options.face)
     speech = _speech(audio, text, options, watch)
     watch.at("drawing", 0.0)
-    # As the compositor has it: sharing out small pictures among threads takes the encoder's core from it.
-    cv2.setNumThreads(1)
     planned = plan(speech, options.fps, options.timeline)
     image, landmarks, framing = _framed(image, landmarks, options)
     image, landmarks = wear(image, landmarks, options.expression)
@@ -216,6 +215,7 @@ def make_film(
     prosody = measure_prosody(speech.samples, speech.rate)
     motion = speaking_motion(prosody, total, options.fps, options.style, seed_of(speech.samples))
     portrait = bring_to_life(image, landmarks, motion, options.fps, kind)
+    compositor = Compositor(portrait)
     poses = _poses(planned, total)
     facts = facts_of(
         engine=kind.name,
@@ -227,8 +227,10 @@ def make_film(
     )
     with Mp4Writer(out, framing.size, options.fps, speech.rate, crf=options.crf, facts=facts) as writer:
         written = 0
-        for number, picture in enumerate(portrait.frames(poses, speech.samples, speech.rate)):
-            frame = framing.apply(bgr_to_i420(picture))
+        for number, (picture, pose) in enumerate(zip(portrait.loop.frames(), poses, strict=True)):
+            heard = Heard(speech.samples, speech.rate, number, options.fps)
+            compositor.compose(picture, number, pose, heard)
+            frame = framing.apply(picture)
             if options.label:
                 draw_label(frame, framing.size, planned.track.at(number / options.fps), number / options.fps)
             if options.mark:
@@ -250,7 +252,7 @@ def make_film(
         voice=speech.voice,
         faces=faces,
         blinks=len(motion.blinks),
-        notes=(*notes, *portrait.notes, *speech.notes),
+        notes=(*notes, *portrait.loop.notes, *speech.notes),
         speech=speech,
         track=planned.track,
         mark=writer.mark,

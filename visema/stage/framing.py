@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visema.errors import InputError
 from visema.face.track import FaceTrack
-from visema.stage.compositor import frame_planes
+from visema.media.colour import frame_planes
 from visema.types import I420, Box
 
 #: Width to height of `--crop`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from visema.stage.compositor import frame_planes
+from visema.media.colour import frame_planes
 from visema.types import I420
 
 #: Height of a capital letter, as a share of the picture's shorter side, and the least that stays legible.

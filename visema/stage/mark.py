@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from visema.stage.compositor import frame_planes
+from visema.media.colour import frame_planes
 from visema.types import I420, FloatArray
 
 WORDS: Final = "AI generated"

@@ -140,7 +140,8 @@ def _plane(rotation: Floats, density: float, fine: int) -> _Plane:
     for _ in range(3):
         depth = ARCH * np.clip(on_x, -0.45, 0.45) ** 2
         on_x = flat_x - depth * shift[0]
-    return _Plane(on_x, flat_y - ARCH * np.clip(on_x, -0.45, 0.45) ** 2 * shift[1])
+    down = flat_y - ARCH * np.clip(on_x, -0.45, 0.45) ** 2 * shift[1]
+    return _Plane(on_x.astype(np.float32), down.astype(np.float32))
 
 
 def _side_light(palette: Palette, x: Floats) -> Floats:

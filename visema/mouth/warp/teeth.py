@@ -10,7 +10,7 @@ import numpy as np
 from visema.mouth.warp.points import Floats, smoothstep
 
 #: Exponents of blue, green and red by which a shade darkens a tooth: shadows in a mouth are warm.
-_WARM: Final = np.array([1.26, 1.17, 0.90])
+_WARM: Final = np.array([1.26, 1.17, 0.90], np.float32)
 #: A tooth is painted so far from its middle, in half-widths.
 REACH: Final = 1.06
 
@@ -125,4 +125,5 @@ def paint_row(
 
 def tint(colour: Floats, shade: Floats) -> Floats:
     """``colour`` (3,) under a shade (h, w): (h, w, 3)."""
-    return np.asarray(colour * np.clip(shade, 0.01, 1.25)[..., None] ** _WARM)
+    light = np.log(np.clip(shade, 0.01, 1.25))[..., None]
+    return np.asarray(np.asarray(colour, np.float32) * np.exp(light * _WARM))
