@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visema.face.track import FaceTrack
-from visema.mouth.warp.displacement import JAW, NARROW, SPREAD
+from visema.mouth.warp.displacement import JAW, N_WEIGHTS, NARROW, SPREAD
 from visema.mouth.warp.lips import MIDDLE, N_COLUMNS, Lips
 from visema.mouth.warp.material import Material
 from visema.mouth.warp.points import LIP_MIDDLES, OUTER_CORNERS, Floats, smoothstep
+from visema.mouth.warp.raster import to_single
 from visema.types import Box, FloatArray
 
 #: The region that may change, in U: its centre below the mouth, its reach to the sides, up and down.
@@ -129,7 +130,7 @@ class BaseFrames:
             scale=float(self._track.poses.scale[index]),
             matrix=block.matrix[i],
             origin=block.origin[i],
-            residual=block.residual[i].astype(np.float32),
+            residual=to_single(block.residual[i]),
             edges=block.edges[i],
             opening=block.opening[i] if open_mouth and block.gap[i] > 0.012 else None,
             rest_weights=block.rest_weights[i],
@@ -148,7 +149,7 @@ class BaseFrames:
         upper = np.matmul(lips.upper_weights, landmarks[:, list(lips.upper_order), :2])
         lower = np.matmul(lips.lower_weights, landmarks[:, list(lips.lower_order), :2])
         to_depth = matrix[:, :, 2] * lips.depth
-        rest_weights = np.zeros((n, material.fields.shape[1]), np.float32)
+        rest_weights = np.zeros((n, N_WEIGHTS), np.float32)
         left_open = np.zeros((n, len(material.x)), np.float32)
         gap = np.zeros(n, np.float32)
         if lips.closed:
@@ -167,7 +168,7 @@ class BaseFrames:
             usual = self._normalise_width(width * lips.half_width, gap) * width
             rest_weights[:, SPREAD] = np.maximum(usual, 0)
             rest_weights[:, NARROW] = np.minimum(usual, 0)
-            moved = np.einsum("fk,skm->fsm", rest_weights, material.edge_fields).reshape(n, 2, N_COLUMNS, 3)
+            moved = np.matmul(rest_weights, material.edge_fields).reshape(n, 2, N_COLUMNS, 3)
             edges = opening + np.matmul(moved, matrix[:, None].transpose(0, 1, 3, 2))
             rest = np.einsum("fkc,fc->fk", edges[:, 1] - edges[:, 0], across)
             edges[:, 0] += 0.5 * rest[..., None] * down

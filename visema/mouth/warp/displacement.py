@@ -55,14 +55,39 @@ class Motion:
     seal: float
     hole: float
 
-    def sealing(self, s: Floats) -> FloatArray:
-        """By how much to narrow the opening at places ``s`` along the lips, U; 0 is the middle, 1 an inner corner."""
-        upper, lower = _opening_profile(s)
-        natural = np.where(s < 1, (lower - upper) / (1 - UPPER_FOLLOWS), 0)
-        round_hole = np.sqrt(np.clip(1 - (s / self.hole) ** 2, 0, 1))
+    def sealing(self, at: AlongLips) -> FloatArray:
+        """By how much to narrow the opening at places along the lips, U."""
+        if self.seal == 0:
+            return np.zeros_like(at.s)
+        round_hole = np.sqrt(np.maximum(1 - (at.s / self.hole) ** 2, 0))
         # Past the hole the lips stay pressed together: a little more than shut, so that no slit is left.
-        pressed = 0.06 * smoothstep(self.hole * 0.95, self.hole * 1.1, s) * (s < 1)
-        return np.asarray(self.seal * (natural - round_hole + pressed) * (1 - smoothstep(1.0, 1.25, s)), np.float32)
+        pressed = 0.06 * smoothstep(self.hole * 0.95, self.hole * 1.1, at.s) * at.between
+        return np.asarray(self.seal * (at.opens - round_hole + pressed) * at.fade, np.float32)
+
+
+@dataclass(frozen=True)
+class AlongLips:
+    """Places along the lips, and what `Motion.sealing` needs of them.
+
+    Attributes:
+        s: 0 in the middle, 1 at the inner corners, more beyond.
+        opens: Share of the middle's opening by which they open of themselves.
+        between: 1 between the corners, else 0.
+        fade: 1 between the corners, fading beyond.
+    """
+
+    s: FloatArray
+    opens: FloatArray
+    between: FloatArray
+    fade: FloatArray
+
+    @classmethod
+    def of(cls, s: Floats) -> AlongLips:
+        """For places ``s``."""
+        upper, lower = _opening_profile(s)
+        between = s < 1
+        parts = (s, between * (lower - upper) / (1 - UPPER_FOLLOWS), between, 1 - smoothstep(1.0, 1.25, s))
+        return cls(*(np.asarray(part, np.float32) for part in parts))
 
 
 def motion_of(pose: FloatArray, jaw_gain: float, width: float = 1.0, narrowed: float = 0.0) -> Motion:

@@ -18,6 +18,7 @@ from visema.mouth.warp.displacement import (
     NARROW,
     ROLLS,
     SIDES,
+    AlongLips,
     Motion,
     along_lips,
     closing_share,
@@ -31,7 +32,7 @@ from visema.mouth.warp.interior import Interior
 from visema.mouth.warp.lips import N_COLUMNS
 from visema.mouth.warp.material import build_material, choose_vertices
 from visema.mouth.warp.points import Floats, step
-from visema.mouth.warp.raster import blur, combine, fill_between, mix, unit_share
+from visema.mouth.warp.raster import blur, combine, fill_between, mix, transform, unit_share
 from visema.mouth.warp.rig import learn_face, pack, unpack
 from visema.mouth.warp.sampling import around, warp_region
 from visema.mouth.warp.source import Source, draw_contact
@@ -55,7 +56,7 @@ class _Mesh(NamedTuple):
     """What moves the mesh's vertices: `Material`, for them instead of the grid; of each side what has two."""
 
     x: Floats
-    along: Floats
+    along: AlongLips
     lower: NDArray[np.bool_]
     fields: tuple[Floats, ...]
     closing: tuple[Floats, ...]
@@ -147,7 +148,7 @@ class WarpEngine:
         lower = choose_vertices(lips, self._face.rotations)[1]
         return _Mesh(
             x=x,
-            along=along_lips(x, lips),
+            along=AlongLips.of(along_lips(x, lips)),
             lower=np.r_[lower, np.zeros(len(x) - len(lower), bool)],
             fields=tuple(displacement_fields(x, y, side, lips, slope) for side in SIDES),
             closing=tuple(closing_share(x, y, side, lips) for side in SIDES),
@@ -160,11 +161,10 @@ class WarpEngine:
     def _edges(self, frame: BaseFrame, motion: Motion) -> tuple[FloatArray, FloatArray]:
         """The opening's upper and lower edge in the region, (N_COLUMNS, 2) pixels, each cut a little into its lip."""
         seal = 0.5 * motion.sealing(self._material.edge_along)
-        moved = np.empty((2, N_COLUMNS, 2), np.float32)
-        for side, sign in ((0, 1), (1, -1)):
-            field = combine(motion.weights, self._material.edge_fields[side]).reshape(N_COLUMNS, 3)
-            field[:, 1] += sign * seal
-            moved[side] = field @ frame.matrix.T
+        field = combine(motion.weights, self._material.edge_fields).reshape(2, N_COLUMNS, 3)
+        field[0, :, 1] += seal
+        field[1, :, 1] -= seal
+        moved = transform(field.reshape(-1, 3), frame.matrix).reshape(2, N_COLUMNS, 2)
         edges = frame.edges + moved - frame.corner
         normal = _unit(frame.matrix[:, 1])
         gap = (edges[1] - edges[0]) @ normal

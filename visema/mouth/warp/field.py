@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from visema.mouth.warp.bases import BaseFrame
@@ -33,37 +36,28 @@ class CoarseMaps:
         box, matrix = frame.box, frame.matrix
         rows, columns = material.shape
         self.step = max(MIN_STEP, round(frame.scale / NODES_PER_U))
-        px, py = (_nodes(n, self.step) for n in (box.width, box.height))
+        nodes = _grid(box.width, box.height, self.step)
         grid_step = float(material.x[1] - material.x[0])
         inverse = _inverse(matrix[:, :2]) / np.float32(grid_step)
         corner = np.array([material.x[0], material.y[0]], np.float32) / np.float32(grid_step)
-        across = np.multiply.outer(px + np.float32(box.x0 - frame.origin[0]), inverse[:, 0])
-        down = np.multiply.outer(py + np.float32(box.y0 - frame.origin[1]), inverse[:, 1]) - corner
+        across = np.multiply.outer(nodes.x + np.float32(box.x0 - frame.origin[0]), inverse[:, 0])
+        down = np.multiply.outer(nodes.y + np.float32(box.y0 - frame.origin[1]), inverse[:, 1]) - corner
         unmoved = across[None] + down[:, None]
-        fade = np.outer(_fade(py, box.height, self.step), _fade(px, box.width, self.step))
-        fade2 = np.repeat(fade[..., None], 2, 2)
-        position = np.empty((len(py), len(px), 2), np.float32)
-        position[..., 0] = px
-        position[..., 1] = py[:, None]
         weights = motion.weights + frame.rest_weights
-        gaps = []
+        moved = combine(weights, material.fields).reshape(-1, 3)
+        down_by = moved[:, 1].reshape(2, rows, columns)
         if motion.seal > 0:
-            gaps.append((material.sealing, motion.sealing(material.along)))
+            down_by += material.sealing.reshape(2, rows, columns) * motion.sealing(material.along)
         if frame.left_open is not None:
-            gaps.append((material.closing, frame.left_open))
+            down_by += material.closing.reshape(2, rows, columns) * frame.left_open
+        pixels = transform(moved, matrix)
+        offset = transform(pixels + frame.residual.reshape(-1, 2), inverse).reshape(2, rows, columns, 2)
         self.sides: list[FloatArray] = []
-        for side in (0, 1):
-            moved = combine(weights, material.fields[side]).reshape(-1, 3)
-            for share, gap in gaps:
-                moved[:, 1] += (share[side].reshape(rows, columns) * gap).reshape(-1)
-            pixels = transform(moved, matrix)
-            offset = transform(pixels + frame.residual[side], inverse).reshape(rows, columns, 2)
+        for offset_of_side, pixels_of_side in zip(offset, pixels.reshape(2, rows, columns, 2), strict=True):
             place = unmoved
             for _ in range(STEPS):
-                place = unmoved - sample(offset, place)
-            displacement = sample(pixels.reshape(rows, columns, 2), place)
-            displacement *= fade2
-            self.sides.append(position - displacement)
+                place = unmoved - sample(offset_of_side, place)
+            self.sides.append(nodes.position - sample(pixels_of_side, place) * nodes.fade)
 
     def pixels(self, side: int, part: Box) -> FloatArray:
         """Source positions of the pixels of a part of the region, (height, width, 2), a view."""
@@ -80,6 +74,23 @@ def _inverse(m: FloatArray) -> FloatArray:
     """Of a (2, 2) matrix."""
     (a, b), (c, d) = m.tolist()
     return np.array(((d, -b), (-c, a)), np.float32) / np.float32(a * d - b * c)
+
+
+class _Grid(NamedTuple):
+    """Image nodes of a region of one size: columns (n,), rows (m,), both (m, n, 2), and the fade for x and y alike."""
+
+    x: FloatArray
+    y: FloatArray
+    position: FloatArray
+    fade: FloatArray
+
+
+@lru_cache(maxsize=32)
+def _grid(width: int, height: int, step: int) -> _Grid:
+    """The regions of a loop's frames have few sizes."""
+    x, y = _nodes(width, step), _nodes(height, step)
+    fade = np.outer(_fade(y, height, step), _fade(x, width, step))
+    return _Grid(x, y, np.dstack(np.meshgrid(x, y)), np.repeat(fade[..., None], 2, 2))
 
 
 def _nodes(length: int, step: int) -> FloatArray:

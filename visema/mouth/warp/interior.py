@@ -104,7 +104,7 @@ class Interior:
         lit = multiply(inside, look_up(under, shade))
         rim = np.empty_like(lit)
         rim[:] = self._rim * np.float32(1 - 0.25 * protrude)
-        return mix(rim, lit, (_RIM * np.float32(0.85 - 0.45 * thin))[near])
+        return mix(rim, lit, look_up(near, _RIM * np.float32(0.85 - 0.45 * thin)))
 
 
 _LEVELS: Final = np.arange(256, dtype=np.float32) / 255

@@ -11,6 +11,7 @@ from visema.mouth.warp.displacement import (
     N_WEIGHTS,
     ROLLS,
     SIDES,
+    AlongLips,
     along_lips,
     closing_share,
     displacement_fields,
@@ -51,8 +52,8 @@ class Material:
         x, y: (columns,) and (rows,) node coordinates, U, x from the head's middle.
         vertices: Vertices of the mesh that the operators read.
         operators: (2 * N, vertices) from the vertices' pixels to the nodes', upper side first.
-        fields: (2, N_WEIGHTS, N * 3) displacement.
-        edge_fields: (2, N_WEIGHTS, columns of the lip line * 3) of the lips' edges, without rolls.
+        fields: (N_WEIGHTS, 2 * N * 3) displacement, upper side first.
+        edge_fields: (N_WEIGHTS, 2 * columns of the lip line * 3) of the lips' edges, without rolls.
         closing: (2, N) share of the gap left by the jaw that each node moves to shut an open mouth.
         sealing: (2, N) share of `Motion.sealing` that each node moves.
         along: (columns,) and `edge_along` (columns of the lip line,): places along the lips.
@@ -67,8 +68,8 @@ class Material:
     edge_fields: FloatArray
     closing: FloatArray
     sealing: FloatArray
-    along: FloatArray
-    edge_along: FloatArray
+    along: AlongLips
+    edge_along: AlongLips
     columns: FloatArray
 
     @property
@@ -114,12 +115,12 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
         y=y.astype(f32),
         vertices=vertices,
         operators=np.concatenate(operators).astype(f32),
-        fields=np.stack(fields).astype(f32),
-        edge_fields=np.stack(edge_fields).astype(f32),
+        fields=np.concatenate(fields, 1).astype(f32),
+        edge_fields=np.concatenate(edge_fields, 1).astype(f32),
         closing=np.stack(closing).astype(f32),
         sealing=np.stack(sealing).astype(f32),
-        along=along_lips(x, lips).astype(f32),
-        edge_along=along_lips(lips.x, lips).astype(f32),
+        along=AlongLips.of(along_lips(x, lips)),
+        edge_along=AlongLips.of(along_lips(lips.x, lips)),
         columns=columns.astype(f32),
     )
 

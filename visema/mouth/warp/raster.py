@@ -37,7 +37,9 @@ def sample_into(target: Pixels, source: Pixels, at: NDArray[np.float32], interpo
 
 def blur(picture: Pixels, sigma: float) -> Pixels:
     """Gaussian blur."""
-    result: Pixels = _cv.GaussianBlur(picture, (0, 0), sigma)
+    # As many taps as OpenCV's own has, whose fixed-point arithmetic takes bytes three times as long.
+    kernel = _cv.getGaussianKernel(round(sigma * (6 if picture.dtype == np.uint8 else 8) + 1) | 1, sigma, cv2.CV_32F)
+    result: Pixels = _cv.sepFilter2D(picture, -1, kernel, kernel)
     return result
 
 
@@ -92,6 +94,12 @@ def transform(vectors: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDAr
     return result
 
 
+def to_single(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+    """The same numbers; seven times as fast as `astype`."""
+    result: NDArray[np.float32] = _cv.convertFp16(halves.view(np.int16).reshape(1, -1)).reshape(halves.shape)
+    return result
+
+
 def colour_and_alpha(picture: Bytes) -> tuple[Bytes, Bytes]:
     """(h, w, 3) and (h, w) of a picture with coverage."""
     colour = np.empty((*picture.shape[:2], 3), np.uint8)
@@ -113,9 +121,20 @@ def multiply(picture: Bytes, light: Bytes, strength: float = 1.0) -> Bytes:
     return result
 
 
-def look_up(levels: Bytes, table: Bytes) -> Bytes:
-    """A (256, 3) table's rows at each level: (h, w, 3)."""
-    result: Bytes = _cv.LUT(_cv.merge((levels, levels, levels)), table[None])
+def light(part: Bytes, shade: NDArray[np.float32], channels: NDArray[np.float32]) -> None:
+    """Make ``part`` (h, w, 3) brighter, in place, by ``shade`` (h, w), of which each channel takes its share."""
+    factors = _cv.merge([1 + share * shade for share in channels])
+    _cv.multiply(part, factors, dst=part, dtype=cv2.CV_8U)
+
+
+def add_to(part: Bytes, change: NDArray[np.float32]) -> None:
+    """Add ``change`` to ``part``, both (h, w, 3), in place."""
+    _cv.add(part, change, dst=part, dtype=cv2.CV_8U)
+
+
+def look_up(levels: Bytes, table: Pixels) -> Pixels:
+    """What a table has at each level: of (256,) a plane (h, w), of (256, 3) a picture (h, w, 3)."""
+    result: Pixels = _cv.LUT(levels if table.ndim == 1 else triple(levels), table[None])
     return result
 
 

@@ -12,7 +12,7 @@ from visema.types import Box, FloatArray, Image
 #: The two sides differ up to this far (U) beyond the mouth's corners.
 BEYOND = 0.15
 #: Margin around the lips' edges, U, within which sampling is cubic: there a second sampling would be seen to blur.
-SHARP_SIDE, SHARP_UP = 0.16, 0.22
+SHARP_SIDE, SHARP_UP = BEYOND, 0.22
 
 
 def around(points: FloatArray, across: float, along: float, limit: Box) -> Box:
@@ -20,11 +20,11 @@ def around(points: FloatArray, across: float, along: float, limit: Box) -> Box:
 
     It holds at least one pixel, be the points outside.
     """
-    low, high = points.min(0), points.max(0)
-    x0 = min(max(int(low[0] - across), 0), limit.width - 1)
-    y0 = min(max(int(low[1] - along), 0), limit.height - 1)
-    x1 = max(min(int(high[0] + across) + 2, limit.width), x0 + 1)
-    y1 = max(min(int(high[1] + along) + 2, limit.height), y0 + 1)
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    x0 = min(max(int(left - across), 0), limit.width - 1)
+    y0 = min(max(int(top - along), 0), limit.height - 1)
+    x1 = max(min(int(right + across) + 2, limit.width), x0 + 1)
+    y1 = max(min(int(bottom + along) + 2, limit.height), y0 + 1)
     return Box(x0, y0, x1, y1)
 
 
@@ -50,11 +50,11 @@ def warp_region(
     sharp = around(np.concatenate(edges), SHARP_SIDE * frame.scale, SHARP_UP * frame.scale, frame.box)
     height, width = source.shape[:2]
     upper, lower = Box(0, 0, width, strip.y1), Box(0, strip.y0, width, height)
-    under = Box(0, strip.y1, width, height)
+    over, under = Box(0, 0, width, strip.y0), Box(0, strip.y1, width, height)
     at_upper, at_lower = maps.pixels(0, upper), maps.pixels(1, lower)
     out = np.empty_like(source)
-    for at, whole, part in ((at_upper, upper, upper), (at_lower, lower, under)):
-        for box, interpolation in ((part, LINEAR), (_overlap(part, sharp), CUBIC)):
+    for at, whole, linear, cubic in ((at_upper, upper, upper, over), (at_lower, lower, under, under)):
+        for box, interpolation in ((linear, LINEAR), (_overlap(cubic, sharp), CUBIC)):
             sample_into(out[_inside(box)], source, at[_inside(box, whole)], interpolation)
     above, below = at_upper[_inside(strip, upper)], at_lower[_inside(strip, lower)]
     is_lower = _side_mask(line, strip, seam)

@@ -9,7 +9,7 @@ from visema.mouth.warp.cavity import layer_origin
 from visema.mouth.warp.lips import MIDDLE
 from visema.mouth.warp.points import Floats, step
 from visema.mouth.warp.pucker import SHADE_REACH, pucker_shade
-from visema.mouth.warp.raster import affine, blur, fill_between, polygon, triple, unit_share
+from visema.mouth.warp.raster import add_to, affine, blur, fill_between, light, polygon, unit_share
 from visema.mouth.warp.rig import FaceRig
 from visema.mouth.warp.sampling import around
 from visema.types import Box, FloatArray, Image
@@ -69,16 +69,15 @@ class Source:
             lips = edges if frame.opening is None else frame.opening.reshape(-1, 2) - frame.corner
             box = around(lips, SHADE_SIDE * frame.scale, 1.05 * SHADE_REACH * frame.scale, frame.box)
             part = source[box.y0 : box.y1, box.x0 : box.x1]
-            shade = triple(self._lip_shade(frame, box)) * (np.float32(min(protrude, 1.1)) * WARM)
-            part[:] = np.minimum(part * (1 + shade), 255)
+            light(part, self._lip_shade(frame, box), min(protrude, 1.1) * WARM)
         if parting is not None:
             box = around(edges, LINE_SIDE * frame.scale, LINE_UP * frame.scale, frame.box)
             # Beyond the inner corners there is no line, only the corners' dots.
             most = float(parting.max())
             columns = edges[: len(parting), 0] - box.x0
             strength = np.interp(np.arange(box.width), columns, parting, left=most, right=most).astype(np.float32)
-            part = source[box.y0 : box.y1, box.x0 : box.x1]
-            part[:] = np.clip(part + self._flat(self._fade, frame, box) * strength[None, :, None], 0, 255)
+            fade = self._flat(self._fade, frame, box) * strength[None, :, None]
+            add_to(source[box.y0 : box.y1, box.x0 : box.x1], fade)
         return source
 
     def _parting(self, frame: BaseFrame, gaps: FloatArray, least: float) -> FloatArray | None:
