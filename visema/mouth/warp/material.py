@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,14 +92,16 @@ def build_material(lips: Lips, rotations: Floats) -> Material:
     nodes = np.stack([grid_x.ravel(), grid_y.ravel()], 1)
     vertices, is_lower, is_upper = choose_vertices(lips, rotations)
     centres = lips.points[vertices, :2]
-    plates = [(np.ones(len(vertices), bool), COMMON_SMOOTHING)]
-    plates += [(~other[vertices], SIDE_SMOOTHING) for other in (is_lower, is_upper)]
+    beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)
+    plates = [Plate(np.ones(len(vertices), bool), COMMON_SMOOTHING, beyond > 0)]
+    plates += [Plate(~other[vertices], SIDE_SMOOTHING, beyond < 1) for other in (is_lower, is_upper)]
     common, *own_of_sides = thin_plates(nodes, centres, plates)
-    beyond = smoothstep(0.92, 1.2, np.abs(nodes[:, 0] - lips.centre) / lips.inner_half_width)[:, None]
+    common *= beyond[:, None]
     operators, fields, edge_fields, closing, sealing = [], [], [], [], []
     slope = pitch_slope(rotations)
     for side, own in zip(SIDES, own_of_sides, strict=True):
-        operators.append(own * (1 - beyond) + common * beyond)
+        own *= 1 - beyond[:, None]
+        operators.append(own + common)
         edge = lips.upper if side == "upper" else lips.lower
         fields.append(displacement_fields(grid_x, grid_y, side, lips, slope).reshape(N_WEIGHTS, -1))
         at_edge = displacement_fields(lips.x, edge, side, lips, slope).reshape(N_WEIGHTS, -1)
@@ -160,15 +163,24 @@ def _thinned(vertices: NDArray[np.intp], lips: Lips) -> NDArray[np.intp]:
 
 def thin_plate(at: Floats, centres: Floats, smoothing: float) -> Floats:
     """Matrix from values given at ``centres`` (k, 2) to a smoothing thin-plate spline's at ``at`` (n, 2)."""
-    return thin_plates(at, centres, [(np.ones(len(centres), bool), smoothing)])[0]
+    everywhere = np.ones(len(centres), bool), np.ones(len(at), bool)
+    return thin_plates(at, centres, [Plate(everywhere[0], smoothing, everywhere[1])])[0]
 
 
-def thin_plates(at: Floats, centres: Floats, plates: list[tuple[NDArray[np.bool_], float]]) -> list[Floats]:
-    """Several `thin_plate` matrices, each through some of the centres, the others' columns zero."""
+class Plate(NamedTuple):
+    """One of `thin_plates`: the centres it goes through (k,), its smoothing, and the places it is needed at (n,)."""
+
+    used: NDArray[np.bool_]
+    smoothing: float
+    needed: NDArray[np.bool_]
+
+
+def thin_plates(at: Floats, centres: Floats, plates: list[Plate]) -> list[Floats]:
+    """Several `thin_plate` matrices; columns of centres not used and rows of places not needed are zero."""
     among = _kernel(centres, centres)
     to = _kernel(at, centres)
     matrices = []
-    for used, smoothing in plates:
+    for used, smoothing, needed in plates:
         n = int(used.sum())
         affine = np.c_[np.ones(n), centres[used]]
         system = np.zeros((n + 3, n + 3))
@@ -176,7 +188,8 @@ def thin_plates(at: Floats, centres: Floats, plates: list[tuple[NDArray[np.bool_
         system[:n, n:] = affine
         system[n:, :n] = affine.T
         matrix = np.zeros((len(at), len(centres)))
-        matrix[:, used] = np.c_[to[:, used], np.ones(len(at)), at] @ np.linalg.inv(system)[:, :n]
+        rows = np.c_[to[np.ix_(needed, used)], np.ones(int(needed.sum())), at[needed]]
+        matrix[np.ix_(needed, used)] = rows @ np.linalg.inv(system)[:, :n]
         matrices.append(matrix)
     return matrices
 
