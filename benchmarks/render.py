@@ -87,8 +87,8 @@ def measure(*, quick: bool) -> dict[str, float]:
         os.environ["VISEMA_CACHE"] = str(folder / "cache")
         small = prepare_avatar(square_picture(folder / "square.png"))
         large = prepare_avatar(wide_picture(folder / "wide.png"))
-        for key, avatar, seconds in (("512", small, 8 if quick else 20), ("720p", large, 5 if quick else 10)):
-            speech = speech_of(seconds)
+        speech = speech_of(8 if quick else 20)
+        for key, avatar in (("512", small), ("720p", large)):
             planned = plan(speech, avatar.fps)
             total, floor = film_and_floor(avatar, speech, planned, folder / "film.mp4", repeat)
             results[f"realtime_{key}"] = speech.duration / total
