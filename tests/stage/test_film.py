@@ -15,11 +15,14 @@ from tests.portrait.conftest import eye_openness
 from visema.errors import Cancelled, EngineError, FaceError, InputError, OutputError
 from visema.face.landmarks import MediaPipeLandmarker
 from visema.face.tracking import FaceTracker, lip_gap
+from visema.mouth.heard import Heard
+from visema.mouth.warp import WarpEngine
 from visema.paths import ASSETS
 from visema.portrait.expression import Expression
 from visema.speech.speak import speak
+from visema.stage import film as film_of_a_photo
 from visema.stage.film import FilmOptions, FilmReport, choose_face, make_film
-from visema.types import Image
+from visema.types import FloatArray, Image
 
 PHOTO = ASSETS / "presenter.png"
 TEXT = "Yes, we are very happy to see you here today. Please come in!"
@@ -74,6 +77,23 @@ def test_face_and_mouth_move_and_the_eyes_blink(film: tuple[FilmReport, list[tup
     assert begins == report.blinks >= 1
     still = np.stack([frame[:100, :10] for frame in frames[::5]]).astype(int)
     assert np.ptp(still, axis=0).max() <= 8, "the background stands still"
+
+
+def test_an_engine_that_hears_is_given_every_moment_of_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments: list[Heard] = []
+
+    class Hearing(WarpEngine):
+        def draw_heard(self, base: Image, index: int, pose: FloatArray, heard: Heard) -> Image:
+            moments.append(heard)
+            return self.draw(base, index, pose)
+
+    monkeypatch.setattr(film_of_a_photo, "_engine", lambda options: (Hearing, ()))
+    report = make_film(PHOTO, tmp_path / "heard.mp4", text="Hello.", options=OPTIONS)
+    assert [heard.number for heard in moments] == list(range(report.frames))
+    assert {(heard.rate, heard.fps) for heard in moments} == {(report.speech.rate, 25.0)}
+    assert all(heard.samples is report.speech.samples for heard in moments)
 
 
 def test_the_same_gives_the_same_film_another_style_another(

@@ -50,8 +50,8 @@ class FineBlocks:
     """A plane of pixels at twice its resolution that is sampled in blocks of 2 x 2 pixels which move as one.
 
     OpenCV interpolates four bytes at once in little more time than one, so this takes two fifths of the time of
-    `FineStill`. A pixel lies half a pixel from the middle of its block, so with a strain of a tenth it is a twentieth
-    of a pixel out of its place at worst; pictures differ by .04 levels on average.
+    `FineStill`. A pixel lies half a pixel from the middle of its block each way, so with a strain of a tenth it is a
+    tenth of a pixel out of its place at worst; pictures differ by .04 levels on average.
 
     Args:
         plane: (h, w), even sides; not changed.

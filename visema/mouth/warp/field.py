@@ -45,7 +45,7 @@ class CoarseMaps:
         unmoved = across[None] + down[:, None]
         weights = motion.weights + frame.rest_weights
         moved = combine(weights, material.fields).reshape(-1, 3)
-        down_by = moved[:, 1].reshape(2, rows, columns)
+        down_by = moved.reshape(2, rows, columns, 3)[..., 1]
         if motion.seal > 0:
             down_by += material.sealing.reshape(2, rows, columns) * motion.sealing(material.along)
         if frame.left_open is not None:
@@ -90,7 +90,10 @@ def _grid(width: int, height: int, step: int) -> _Grid:
     """The regions of a loop's frames have few sizes."""
     x, y = _nodes(width, step), _nodes(height, step)
     fade = np.outer(_fade(y, height, step), _fade(x, width, step))
-    return _Grid(x, y, np.dstack(np.meshgrid(x, y)), np.repeat(fade[..., None], 2, 2))
+    grid = _Grid(x, y, np.dstack(np.meshgrid(x, y)), np.repeat(fade[..., None], 2, 2))
+    for shared in grid:
+        shared.flags.writeable = False
+    return grid
 
 
 def _nodes(length: int, step: int) -> FloatArray:

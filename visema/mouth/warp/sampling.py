@@ -46,7 +46,8 @@ def warp_region(
     # Where an open mouth was shut, maps may not be mixed (the mix would look between the lips), but colours may.
     mix_colours = frame.opening is not None
     seam = max(0.45, 0.010 * frame.scale * (0.5 + 0.42 * softness)) if mix_colours else max(0.6, 0.008 * frame.scale)
-    strip = around(line, 0, 3 * seam + 1, frame.box)
+    # As wide as what is sampled sharply, on a turned head too.
+    strip = around(line, max(0.0, SHARP_SIDE * frame.scale - BEYOND * abs(float(axis[0]))), 3 * seam + 1, frame.box)
     sharp = around(np.concatenate(edges), SHARP_SIDE * frame.scale, SHARP_UP * frame.scale, frame.box)
     height, width = source.shape[:2]
     upper, lower = Box(0, 0, width, strip.y1), Box(0, strip.y0, width, height)
