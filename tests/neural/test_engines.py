@@ -39,7 +39,7 @@ def run(*arguments: str, cache: Path, weights: Path, folder: Path) -> subprocess
         "VISEMA_CACHE": str(cache),
         "VISEMA_DEVICE": "cpu",
         "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": str(os.cpu_count()),
     }
     speech = ("--offline", "--voice", "espeak:en-us", "--text", "Hello.", "--weights", str(weights))
     return subprocess.run(

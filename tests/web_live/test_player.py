@@ -152,6 +152,17 @@ def test_an_idle_viewer_is_sent_nothing_and_the_loop_goes_on(serve: Serve, watch
     assert steps.max() <= 8, "and never cuts"
 
 
+def test_a_clock_that_is_set_back_a_little_holds_the_picture(serve: Serve, watch: Open) -> None:
+    visit = watch(at_home(serve()))
+    visit.until("a.player.loop.count && seen.frames.length > 10")
+    back = "const c = avatar().player.clock; if (c.running) c.offset += 0.09; else c.silent -= 0.09;"
+    before = visit.page.evaluate(f"() => {{ {back} return seen.frames.length; }}")
+    visit.page.wait_for_timeout(600)
+    index = np.array([frame["index"] for frame in visit.frames()[before - 1 :]])
+    steps = np.diff(index) % FRAMES
+    assert 5 <= steps.sum() <= 30 and steps.max() <= 8
+
+
 def test_idle_to_speaking_and_back_without_a_jump(serve: Serve, watch: Open) -> None:
     visit = watch(at_home(serve()))
     visit.say("ma ma ma")

@@ -8,6 +8,8 @@ import { LiveSocket } from './socket.js';
 import { decodesOpus, Sound } from './sound.js';
 import { Stats } from './stats.js';
 
+/** When the clock is set back by no more than this, the picture stays rather than one before it is shown again. */
+const HELD_S = 0.12;
 /** A picture is drawn so long before its time, as the screen shows it a little later; at most one refresh. */
 const SCREEN_S = 0.012;
 /** What stays of the way to the browser when everything goes well; less of it asks for more lead. */
@@ -305,7 +307,8 @@ export class LivePlayer extends EventTarget {
     if (!loop?.count) return;
     const frame = this.due(now);
     loop.want(Math.max(frame, 0));
-    if (frame === this.painted) return;
+    const back = this.painted - frame;
+    if (back >= 0 && back <= HELD_S * this.hello.fps) return;
     const found = this.pictures.at(frame, this.painted, this.hello.fps, (n) => loop.picture(n) !== null);
     if (!found) return;
     const base = loop.picture(found.frame);
