@@ -63,7 +63,7 @@ def manifest(cache: Path) -> tuple[Path, dict[str, object]]:
     return path.parent, json.loads(path.read_text())
 
 
-@pytest.mark.parametrize("engine", ["sadtalker", "wav2lip", "liveportrait"])
+@pytest.mark.parametrize("engine", [pytest.param("sadtalker", marks=pytest.mark.slow), "wav2lip", "liveportrait"])
 def test_from_a_photo_to_a_film(engine: str, home: Path, weights: Path) -> None:
     cache, film = home / "cache", home / "film.mp4"
     done = run("--engine", engine, "--setup", cache=cache, weights=weights, folder=home)
