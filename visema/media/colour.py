@@ -89,8 +89,7 @@ def rotate_i420(i420: I420, quarter_turns: int) -> I420:
         return i420
     rows, width = i420.shape
     height = rows * 2 // 3
-    chroma = i420[height:].reshape(2, height // 2, width // 2)
-    parts = [np.rot90(plane, quarter_turns).ravel() for plane in (i420[:height], chroma[0], chroma[1])]
+    parts = [np.rot90(plane, quarter_turns).ravel() for plane in frame_planes(i420, width, height)]
     turned = np.concatenate(parts).reshape(-1, width if quarter_turns % 2 == 0 else height)
     return np.asarray(turned, np.uint8)
 
@@ -107,8 +106,7 @@ def _planes(frame: VideoFrame, size: tuple[int, int]) -> I420:
     """The pixels of a 4:2:0 frame, row padding and an odd last row or column left out."""
     width, height = size
     out = np.empty((height * 3 // 2, width), np.uint8)
-    half = out[height:].reshape(2, height // 2, width // 2)
-    for plane, target in zip(frame.planes, (out[:height], half[0], half[1]), strict=True):
+    for plane, target in zip(frame.planes, frame_planes(out, width, height), strict=True):
         h, w = target.shape
         source = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         target[:] = source[:h, :w]
@@ -154,8 +152,7 @@ def _to_bt601(i420: I420, size: tuple[int, int], matrix: int, full: bool) -> I42
         return i420
     width, height = size
     m = _conversion(matrix, full)
-    luma = i420[:height]
-    u, v = i420[height:].reshape(2, height // 2, width // 2)
+    luma, u, v = frame_planes(i420, width, height)
     # What chroma adds to luma is within +-40; 128 stands for none.
     shift = _mix(u, v, m[0, 1], m[0, 2], 128 * (1 - m[0, 1] - m[0, 2]))
     new_u = _mix(u, v, m[1, 1], m[1, 2], m[1, 3])

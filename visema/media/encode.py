@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from visema.errors import OutputError
+from visema.media.colour import frame_planes
 from visema.media.container import rational_fps
 from visema.paths import atomic_file, explain_os_error
 from visema.provenance.facts import Facts
@@ -60,8 +61,7 @@ def i420_frame(i420: I420) -> VideoFrame:
     rows, width = i420.shape
     height = rows * 2 // 3
     frame = av.VideoFrame(width, height, "yuv420p")
-    half = i420[height:].reshape(2, height // 2, width // 2)
-    for plane, source in zip(frame.planes, (i420[:height], half[0], half[1]), strict=True):
+    for plane, source in zip(frame.planes, frame_planes(i420, width, height), strict=True):
         h, w = source.shape
         target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         target[:h, :w] = source

@@ -125,5 +125,4 @@ def paint_row(
 
 def tint(colour: Floats, shade: Floats) -> Floats:
     """``colour`` (3,) under a shade (h, w): (h, w, 3)."""
-    light = np.log(np.clip(shade, 0.01, 1.25))[..., None]
-    return np.asarray(np.asarray(colour, np.float32) * np.exp(light * _WARM))
+    return np.asarray(colour * np.clip(shade, 0.01, 1.25)[..., None] ** _WARM)
